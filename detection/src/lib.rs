@@ -1,0 +1,7 @@
+//! The pure engines: rules, sequences, anomaly scoring, incident grouping. (event, time) in, findings out.
+//!
+//! No tokio, no clock, no files, no network: what comes out depends on what went in and on nothing else.
+
+mod finding;
+
+pub use finding::{Detector, Entity, EvidenceWish, Finding, FindingId, ParseDetectorError};

@@ -1,0 +1,436 @@
+//! THE CATALOGUE: each field of an event once, with its names in every language we speak and the function that reads it.
+//!
+//! Rules, exports, search and docs all read this one table. A field that is not here does not exist; a field that gets a new name
+//! in ECS, Sigma or OCSF gets it here and nowhere else.
+//!
+//! Sources of the names: Elastic Common Schema 8.17, the Sigma taxonomy appendix (Linux categories), OCSF 1.4.
+
+use std::{borrow::Cow, net::IpAddr};
+
+use bstr::{BStr, BString, ByteSlice};
+
+use crate::{
+    Activity, FileActivity, FileOperation, Log, LogMeaning, Login, NetworkActivity, NetworkOperation, Outcome, Process,
+    StoredEvent, Transport,
+};
+
+/// What a field holds in one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// The event has no such thing.
+    Absent,
+    /// Bytes from the host, or a word of ours.
+    Text(Cow<'a, BStr>),
+    /// A number.
+    Number(i64),
+    /// An IP address.
+    Address(IpAddr),
+    /// Yes or no.
+    Flag(bool),
+}
+
+impl<'a> Value<'a> {
+    fn text(bytes: &'a [u8]) -> Self {
+        Self::Text(Cow::Borrowed(bytes.as_bstr()))
+    }
+
+    fn owned(bytes: BString) -> Self {
+        // BStr's owned form is BString; Cow<BStr> keeps it without another copy.
+        Self::Text(Cow::Owned(bytes))
+    }
+
+    /// Whether the event has the field at all.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        *self != Self::Absent
+    }
+
+    /// The value as the bytes a person or a string comparison would see; `None` when absent.
+    #[must_use]
+    pub fn to_bytes(&self) -> Option<Cow<'_, [u8]>> {
+        match self {
+            Self::Absent => None,
+            Self::Text(text) => Some(Cow::Borrowed(text.as_bytes())),
+            Self::Number(number) => Some(Cow::Owned(number.to_string().into_bytes())),
+            Self::Address(address) => Some(Cow::Owned(address.to_string().into_bytes())),
+            Self::Flag(flag) => Some(Cow::Borrowed(if *flag { b"true" } else { b"false" })),
+        }
+    }
+}
+
+/// The type of a field's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// [`Value::Text`].
+    Text,
+    /// [`Value::Number`].
+    Number,
+    /// [`Value::Address`].
+    Address,
+    /// [`Value::Flag`].
+    Flag,
+}
+
+/// A field: one row of the catalogue.
+pub struct Field {
+    /// Its ECS name; fields that ECS lacks live under `bongsu.`.
+    pub ecs: &'static str,
+    /// Its names in Sigma rules, most usual first.
+    pub sigma: &'static [&'static str],
+    /// Its OCSF path, empty where OCSF has none.
+    pub ocsf: &'static str,
+    /// The type of its values.
+    pub kind: Kind,
+    /// What it holds, in one line for the docs.
+    pub about: &'static str,
+    /// Reads it.
+    pub read: for<'a> fn(&'a StoredEvent) -> Value<'a>,
+}
+
+/// The place of a field in [`FIELDS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldId(u16);
+
+impl FieldId {
+    /// The field of that name: an ECS name in its exact case, or a Sigma name in any case.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        FIELDS
+            .iter()
+            .position(|field| field.ecs == name)
+            .or_else(|| {
+                FIELDS.iter().position(|field| field.sigma.iter().any(|sigma| sigma.eq_ignore_ascii_case(name)))
+            })
+            .and_then(|index| u16::try_from(index).ok())
+            .map(Self)
+    }
+
+    /// The row.
+    #[must_use]
+    pub fn field(self) -> &'static Field {
+        &FIELDS[usize::from(self.0)]
+    }
+
+    /// The place in [`FIELDS`], for tables indexed by field.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// What the field holds in `event`.
+    #[must_use]
+    pub fn read(self, event: &StoredEvent) -> Value<'_> {
+        (self.field().read)(event)
+    }
+}
+
+/// The action word of an event, as `event.action` and the timeline show it.
+#[must_use]
+pub fn action(activity: &Activity) -> &'static str {
+    match activity {
+        Activity::Fork { .. } => "fork",
+        Activity::Exec(_) => "exec",
+        Activity::Exit { .. } => "exit",
+        Activity::File(FileActivity { operation, .. }) => match operation {
+            FileOperation::Create => "file-create",
+            FileOperation::Write => "file-write",
+            FileOperation::Read => "file-read",
+            FileOperation::Delete => "file-delete",
+            FileOperation::Rename => "file-rename",
+            FileOperation::Chmod => "file-chmod",
+        },
+        Activity::Network(NetworkActivity { operation, .. }) => match operation {
+            NetworkOperation::Connect => "connect",
+            NetworkOperation::Accept => "accept",
+            NetworkOperation::Listen => "listen",
+        },
+        Activity::SetCredentials { .. } => "set-credentials",
+        Activity::Log(Log { meaning, .. }) => match meaning {
+            None => "log",
+            Some(LogMeaning::Login(Login { outcome: Outcome::Success, .. })) => "login-success",
+            Some(LogMeaning::Login(Login { outcome: Outcome::Failure, .. })) => "login-failure",
+            Some(LogMeaning::Elevation { .. }) => "elevation",
+        },
+    }
+}
+
+/// The ECS `event.category` of an event. One of the allowed values of ECS 8.17.
+#[must_use]
+pub fn category(activity: &Activity) -> &'static str {
+    match activity {
+        Activity::Fork { .. } | Activity::Exec(_) | Activity::Exit { .. } | Activity::SetCredentials { .. } => {
+            "process"
+        }
+        Activity::File(_) => "file",
+        Activity::Network(_) => "network",
+        Activity::Log(Log { meaning: Some(LogMeaning::Login(_)), .. }) => "authentication",
+        Activity::Log(Log { meaning: Some(LogMeaning::Elevation { .. }), .. }) => "session",
+        Activity::Log(Log { meaning: None, .. }) => "host",
+    }
+}
+
+/// The ECS `event.type` of an event. Always a type that ECS 8.17 allows together with [`category`].
+#[must_use]
+pub fn event_type(activity: &Activity) -> &'static str {
+    match activity {
+        Activity::Fork { .. } | Activity::Exec(_) => "start",
+        Activity::Exit { .. } => "end",
+        Activity::File(FileActivity { operation, .. }) => match operation {
+            FileOperation::Create => "creation",
+            FileOperation::Write | FileOperation::Rename | FileOperation::Chmod => "change",
+            FileOperation::Read => "access",
+            FileOperation::Delete => "deletion",
+        },
+        Activity::Network(NetworkActivity { operation, .. }) => match operation {
+            NetworkOperation::Connect | NetworkOperation::Accept => "start",
+            NetworkOperation::Listen => "info",
+        },
+        Activity::SetCredentials { .. } => "change",
+        Activity::Log(Log { meaning: Some(_), .. }) => "start",
+        Activity::Log(Log { meaning: None, .. }) => "info",
+    }
+}
+
+fn process(event: &StoredEvent) -> Option<&Process> {
+    event.event.process.as_deref()
+}
+
+fn of_process<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a Process) -> Value<'a>) -> Value<'a> {
+    process(event).map_or(Value::Absent, read)
+}
+
+fn of_file<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a FileActivity) -> Value<'a>) -> Value<'a> {
+    match &event.event.activity {
+        Activity::File(file) => read(file),
+        _ => Value::Absent,
+    }
+}
+
+fn of_network<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a NetworkActivity) -> Value<'a>) -> Value<'a> {
+    match &event.event.activity {
+        Activity::Network(network) => read(network),
+        _ => Value::Absent,
+    }
+}
+
+fn of_log<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a Log) -> Value<'a>) -> Value<'a> {
+    match &event.event.activity {
+        Activity::Log(log) => read(log),
+        _ => Value::Absent,
+    }
+}
+
+fn of_login<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a Login) -> Value<'a>) -> Value<'a> {
+    of_log(event, |log| match &log.meaning {
+        Some(LogMeaning::Login(login)) => read(login),
+        _ => Value::Absent,
+    })
+}
+
+fn optional<'a>(text: Option<&'a BString>) -> Value<'a> {
+    text.map_or(Value::Absent, |text| Value::text(text))
+}
+
+fn base_name(path: &[u8]) -> &[u8] {
+    path.rsplit_str("/").next().unwrap_or(path)
+}
+
+/// The account an event is about: who was logging in or asking, else the real user of the process.
+fn user_name(event: &StoredEvent) -> Value<'_> {
+    match &event.event.activity {
+        Activity::Log(Log { meaning: Some(LogMeaning::Login(login)), .. }) => Value::text(&login.user),
+        Activity::Log(Log { meaning: Some(LogMeaning::Elevation { user, .. }), .. }) => Value::text(user),
+        // After the call the real user may already be the new one; the account that acted is the one before.
+        Activity::SetCredentials { before } => optional(before.real.name.as_ref()),
+        _ => of_process(event, |process| optional(process.credentials.real.name.as_ref())),
+    }
+}
+
+fn effective_user_name(event: &StoredEvent) -> Value<'_> {
+    match &event.event.activity {
+        Activity::Log(Log { meaning: Some(LogMeaning::Elevation { target, .. }), .. }) => Value::text(target),
+        _ => of_process(event, |process| optional(process.credentials.effective.name.as_ref())),
+    }
+}
+
+/// Whether this very event gave somebody root who had not had it: the exec of a set-uid-root file, a setuid call that
+/// reached uid 0, or an elevation that a log reports as allowed.
+fn elevated(event: &StoredEvent) -> Value<'_> {
+    Value::Flag(match &event.event.activity {
+        Activity::Exec(exec) => {
+            exec.image.setuid
+                && process(event)
+                    .is_some_and(|process| process.credentials.real.id != 0 && process.credentials.effective.id == 0)
+        }
+        Activity::SetCredentials { before } => {
+            before.effective.id != 0 && process(event).is_some_and(|process| process.credentials.effective.id == 0)
+        }
+        Activity::Log(Log { meaning: Some(LogMeaning::Elevation { outcome, target, .. }), .. }) => {
+            *outcome == Outcome::Success && target == "root"
+        }
+        _ => return Value::Absent,
+    })
+}
+
+macro_rules! field {
+    ($ecs:literal, $sigma:expr, $ocsf:literal, $kind:ident, $about:literal, $read:expr) => {
+        Field { ecs: $ecs, sigma: &$sigma, ocsf: $ocsf, kind: Kind::$kind, about: $about, read: $read }
+    };
+}
+
+/// Every field there is.
+#[rustfmt::skip]
+pub static FIELDS: &[Field] = &[
+    field!("event.action", ["EventAction"], "activity_name", Text, "what happened: exec, connect, login-failure, ...",
+        |event| Value::text(action(&event.event.activity).as_bytes())),
+    field!("event.category", [], "category_name", Text, "the ECS category",
+        |event| Value::text(category(&event.event.activity).as_bytes())),
+    field!("event.type", [], "type_name", Text, "the ECS type",
+        |event| Value::text(event_type(&event.event.activity).as_bytes())),
+    field!("event.outcome", ["Outcome"], "status", Text, "success or failure, where the event says",
+        |event| match &event.event.activity {
+            Activity::Log(Log { meaning: Some(LogMeaning::Login(Login { outcome, .. }) | LogMeaning::Elevation { outcome, .. }), .. }) =>
+                Value::text(match outcome { Outcome::Success => b"success", Outcome::Failure => b"failure" }),
+            _ => Value::Absent,
+        }),
+    field!("host.id", [], "device.uid", Text, "the sensor's id",
+        |event| Value::owned(event.id.sensor.to_string().into())),
+    field!("host.name", ["Computer", "ComputerName", "hostname"], "device.hostname", Text, "the name the host claims",
+        |event| Value::text(&event.host)),
+    field!("process.entity_id", ["ProcessGuid"], "process.uid", Text, "the process key",
+        |event| of_process(event, |process| Value::owned(process.key.to_string().into()))),
+    field!("process.pid", ["ProcessId"], "process.pid", Number, "thread group id in the initial pid namespace",
+        |event| of_process(event, |process| Value::Number(process.pid.into()))),
+    field!("process.name", ["ProcessName"], "process.name", Text, "the last part of the image's path",
+        |event| of_process(event, |process| Value::text(base_name(&process.executable)))),
+    field!("bongsu.process.comm", ["comm"], "", Text, "the kernel's comm, which the process may set to anything",
+        |event| of_process(event, |process| Value::text(&process.comm))),
+    field!("process.executable", ["Image", "exe"], "process.file.path", Text, "the resolved path of the image",
+        |event| of_process(event, |process| Value::text(&process.executable))),
+    field!("process.command_line", ["CommandLine"], "process.cmd_line", Text, "the arguments joined by spaces",
+        |event| of_process(event, |process| Value::owned(process.command_line()))),
+    field!("process.working_directory", ["CurrentDirectory", "cwd"], "process.working_directory", Text, "working directory at exec",
+        |event| of_process(event, |process| Value::text(&process.cwd))),
+    field!("process.real_user.id", [], "actor.user.uid", Number, "real uid",
+        |event| of_process(event, |process| Value::Number(process.credentials.real.id.into()))),
+    field!("process.user.id", ["euid"], "process.user.uid", Number, "effective uid",
+        |event| of_process(event, |process| Value::Number(process.credentials.effective.id.into()))),
+    field!("bongsu.login_user.name", ["auid"], "actor.session.user.name", Text, "who logged in, kept over su and sudo",
+        |event| of_process(event, |process| optional(process.credentials.login.as_ref().and_then(|login| login.name.as_ref())))),
+    field!("process.exit_code", ["ExitCode"], "exit_code", Number, "the code given to exit, 128 + signal when one ended it",
+        |event| match event.event.activity {
+            Activity::Exit { code, signal: 0 } => Value::Number(code.into()),
+            Activity::Exit { signal, .. } => Value::Number(128 + i64::from(signal)),
+            _ => Value::Absent,
+        }),
+    field!("process.parent.entity_id", ["ParentProcessGuid"], "process.parent_process.uid", Text, "the parent's process key",
+        |event| of_process(event, |process| process.parent().map_or(Value::Absent, |parent| Value::owned(parent.key.to_string().into())))),
+    field!("process.parent.pid", ["ParentProcessId"], "process.parent_process.pid", Number, "the parent's pid",
+        |event| of_process(event, |process| process.parent().map_or(Value::Absent, |parent| Value::Number(parent.pid.into())))),
+    field!("process.parent.executable", ["ParentImage"], "process.parent_process.file.path", Text, "the path of the parent's image",
+        |event| of_process(event, |process| process.parent().map_or(Value::Absent, |parent| Value::text(&parent.executable)))),
+    field!("process.parent.name", [], "process.parent_process.name", Text, "the last part of the path of the parent's image",
+        |event| of_process(event, |process| process.parent().map_or(Value::Absent, |parent| Value::text(base_name(&parent.executable))))),
+    field!("process.parent.command_line", ["ParentCommandLine"], "process.parent_process.cmd_line", Text, "the parent's arguments joined by spaces",
+        |event| of_process(event, |process| process.parent().map_or(Value::Absent, |parent| Value::owned(parent.command_line())))),
+    field!("container.id", ["ContainerId"], "container.uid", Text, "the container, by the cgroup",
+        |event| of_process(event, |process| optional(process.container.as_ref()))),
+    field!("user.name", ["User", "user", "TargetUserName"], "actor.user.name", Text, "the account the event is about: who logs in or asks, else the real user of the process",
+        user_name),
+    field!("user.effective.name", [], "user.name", Text, "the account whose rights are used",
+        effective_user_name),
+    field!("bongsu.elevated", [], "", Flag, "whether this very event gave root to somebody who had not had it",
+        elevated),
+    field!("bongsu.process.memfd", [], "", Flag, "whether the program that was started lives in memory only",
+        |event| match &event.event.activity { Activity::Exec(exec) => Value::Flag(exec.image.memfd), _ => Value::Absent }),
+    field!("bongsu.process.deleted", [], "", Flag, "whether the program that was started has no name left",
+        |event| match &event.event.activity { Activity::Exec(exec) => Value::Flag(exec.image.deleted), _ => Value::Absent }),
+    field!("bongsu.process.setuid", [], "", Flag, "whether the program that was started carries the set-uid or set-gid bit",
+        |event| match &event.event.activity { Activity::Exec(exec) => Value::Flag(exec.image.setuid), _ => Value::Absent }),
+    field!("bongsu.process.script", [], "", Text, "the script, when the kernel ran an interpreter for it",
+        |event| match &event.event.activity { Activity::Exec(exec) => optional(exec.script.as_ref()), _ => Value::Absent }),
+    field!("file.path", ["TargetFilename"], "file.path", Text, "the file's path after the operation",
+        |event| of_file(event, |file| Value::text(&file.path))),
+    field!("file.name", [], "file.name", Text, "the last part of the file's path",
+        |event| of_file(event, |file| Value::text(base_name(&file.path)))),
+    field!("bongsu.file.previous_path", ["SourceFilename"], "", Text, "the path before a rename",
+        |event| of_file(event, |file| optional(file.previous_path.as_ref()))),
+    field!("bongsu.file.mode", [], "", Number, "permission bits after a chmod or create",
+        |event| of_file(event, |file| file.mode.map_or(Value::Absent, |mode| Value::Number(mode.into())))),
+    field!("network.transport", ["Protocol"], "connection_info.protocol_name", Text, "tcp or udp",
+        |event| of_network(event, |network| Value::text(match network.transport { Transport::Tcp => b"tcp", Transport::Udp => b"udp" }))),
+    field!("network.direction", [], "connection_info.direction", Text, "egress for a connect, ingress for an accept",
+        |event| of_network(event, |network| match network.operation {
+            NetworkOperation::Connect => Value::text(b"egress"),
+            NetworkOperation::Accept => Value::text(b"ingress"),
+            NetworkOperation::Listen => Value::Absent,
+        })),
+    field!("source.ip", ["SourceIp", "src_ip", "c-ip"], "src_endpoint.ip", Address, "where it came from",
+        |event| match &event.event.activity {
+            Activity::Network(network) => source(network).map_or(Value::Absent, |end| Value::Address(end.ip())),
+            _ => of_login(event, |login| login.source.map_or(Value::Absent, Value::Address)),
+        }),
+    field!("source.port", ["SourcePort", "src_port"], "src_endpoint.port", Number, "the port it came from",
+        |event| match &event.event.activity {
+            Activity::Network(network) => source(network).map_or(Value::Absent, |end| Value::Number(end.port().into())),
+            _ => of_login(event, |login| login.source_port.map_or(Value::Absent, |port| Value::Number(port.into()))),
+        }),
+    field!("destination.ip", ["DestinationIp", "dst_ip"], "dst_endpoint.ip", Address, "where it went",
+        |event| of_network(event, |network| destination(network).map_or(Value::Absent, |end| Value::Address(end.ip())))),
+    field!("destination.port", ["DestinationPort", "dst_port"], "dst_endpoint.port", Number, "the port it went to",
+        |event| of_network(event, |network| destination(network).map_or(Value::Absent, |end| Value::Number(end.port().into())))),
+    field!("bongsu.login.method", [], "auth_protocol", Text, "how somebody tried to log in: password, publickey, ...",
+        |event| of_login(event, |login| optional(login.method.as_ref()))),
+    field!("log.file.path", [], "log_name", Text, "the file the line was appended to",
+        |event| of_log(event, |log| Value::text(&log.path))),
+    field!("log.syslog.appname", ["program"], "log_provider", Text, "the program that the line says wrote it",
+        |event| of_log(event, |log| optional(log.program.as_ref()))),
+    field!("message", ["Message"], "message", Text, "the line",
+        |event| of_log(event, |log| Value::text(&log.message))),
+];
+
+fn source(network: &NetworkActivity) -> Option<std::net::SocketAddr> {
+    match network.operation {
+        NetworkOperation::Connect => Some(network.local),
+        NetworkOperation::Accept => network.remote,
+        NetworkOperation::Listen => None,
+    }
+}
+
+fn destination(network: &NetworkActivity) -> Option<std::net::SocketAddr> {
+    match network.operation {
+        NetworkOperation::Connect => network.remote,
+        NetworkOperation::Accept | NetworkOperation::Listen => Some(network.local),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_name_means_two_fields() {
+        let mut names = HashSet::new();
+        for field in FIELDS {
+            assert!(names.insert(field.ecs.to_owned()), "{} twice", field.ecs);
+            for sigma in field.sigma.iter().filter(|sigma| **sigma != field.ecs) {
+                let lower = sigma.to_ascii_lowercase();
+                // A Sigma name may be written in two cases for one field, never for two fields.
+                let first = FieldId::by_name(sigma).unwrap();
+                assert_eq!(first.field().ecs, field.ecs, "{lower} names two fields");
+            }
+        }
+    }
+
+    #[test]
+    fn every_field_is_found_by_each_of_its_names() {
+        for field in FIELDS {
+            for name in std::iter::once(&field.ecs).chain(field.sigma) {
+                assert_eq!(FieldId::by_name(name).unwrap().field().ecs, field.ecs);
+            }
+        }
+        assert_eq!(FieldId::by_name("no.such.field"), None);
+    }
+}
