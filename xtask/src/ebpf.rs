@@ -1,0 +1,53 @@
+//! Builds the kernel programs, by the toolchain that set-up found.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    command::{root, run, say, target_dir},
+    setup::{BpfToolchain, Tools},
+};
+
+/// Builds `sensor-ebpf` and puts the object where `sensor/build.rs` embeds it from.
+pub(crate) fn build(tools: &Tools) -> Result<()> {
+    let BpfToolchain { cargo, rustc, .. } = &tools.bpf;
+    // A target directory of its own: another rustc builds here, and sharing one would make each rebuild the other's work.
+    let target = target_dir().join("ebpf-build");
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--quiet", "--locked", "--package", "bongsu-sensor-ebpf", "--profile", "ebpf"])
+        .args(["-Zbuild-std=core", "--target", "bpfel-unknown-none"])
+        .env("RUSTC", rustc)
+        // Debian's compiler is a stable one that carries its own rust-src; -Zbuild-std wants leave to be unstable.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_TARGET_DIR", &target)
+        .env("PATH", tools.path_with_linker()?)
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            ["-Clinker=bpf-linker", "-Cdebuginfo=2", "-Clink-arg=--btf", "--cfg=bpf_target_arch=\"x86_64\""]
+                .join("\u{1f}"),
+        )
+        // What rustup and cargo set for this process would lead the other cargo astray.
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("CARGO")
+        .env_remove("RUSTFLAGS")
+        .env_remove("RUSTC_WRAPPER");
+    run(&mut command).context("cannot build the kernel programs")?;
+
+    let built = target.join("bpfel-unknown-none/ebpf/bongsu-sensor-ebpf");
+    let object = object_path();
+    fs::create_dir_all(object.parent().expect("the object lies in a directory"))?;
+    let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+    // Written only when it changed, so that the sensor is not rebuilt for nothing.
+    if fs::read(&object).ok().as_deref() != Some(&bytes) {
+        fs::write(&object, &bytes).with_context(|| format!("cannot write {}", object.display()))?;
+        say(&format!("kernel programs built: {} KiB", bytes.len() / 1024));
+    }
+    Ok(())
+}
+
+/// Where the object lies for `sensor/build.rs`.
+fn object_path() -> PathBuf {
+    root().join("target/ebpf/bongsu-sensor-ebpf")
+}
