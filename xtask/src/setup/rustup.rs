@@ -19,8 +19,9 @@ pub(super) fn find() -> Result<BpfToolchain> {
     if !found_on_path("rustup") {
         bail!("rustup is not installed");
     }
-    let sysroot = sysroot_with_source()?;
-    let linker_dir = released_linker()?;
+    // The linker first: without one there is no reason to touch anybody's toolchains.
+    let linker_dir = remembered("released-bpf-linker", released_linker)?;
+    let sysroot = remembered("rustup-nightly", sysroot_with_source)?;
     Ok(BpfToolchain {
         name: "rustup nightly",
         cargo: sysroot.join("bin/cargo"),
@@ -29,41 +30,36 @@ pub(super) fn find() -> Result<BpfToolchain> {
     })
 }
 
-fn sysroot_with_source() -> Result<PathBuf> {
-    let sysroot = || -> Result<PathBuf> {
-        let path = output(Command::new("rustup").args(["run", "nightly", "rustc", "--print", "sysroot"]))?;
-        let path = PathBuf::from(path.trim());
-        if !path.join("lib/rustlib/src/rust/library/core").is_dir() {
-            bail!("rustup's nightly has no rust-src");
-        }
-        Ok(path)
-    };
-    if let Ok(found) = sysroot() {
-        return Ok(found);
+/// Does not try again what failed before in this checkout: set-up stands before every build, and the answer does not change.
+fn remembered(what: &str, find: impl FnOnce() -> Result<PathBuf>) -> Result<PathBuf> {
+    let mark = tools_dir().join(format!("{what}-not-available"));
+    if let Ok(why) = fs::read_to_string(&mark) {
+        bail!("{} (delete {} to try again)", why.trim_end(), mark.display());
     }
-    // A try that failed is not made again on every build: the answer does not change within a checkout.
-    let tried = tools_dir().join("rustup-nightly-not-available");
-    if tried.exists() {
-        bail!("rustup cannot download nightly with rust-src (delete {} to try again)", tried.display());
-    }
-    say("asking rustup for nightly with rust-src");
-    let install = output(Command::new("timeout").args([
-        DOWNLOAD_SECONDS,
-        "rustup",
-        "toolchain",
-        "install",
-        "nightly",
-        "--profile",
-        "minimal",
-        "--component",
-        "rust-src",
-    ]));
-    if let Err(why) = install {
+    find().or_else(|why| {
         make_dir(&tools_dir())?;
-        fs::write(&tried, format!("{why:#}\n")).with_context(|| format!("cannot write {}", tried.display()))?;
-        bail!("rustup cannot download nightly with rust-src");
+        fs::write(&mark, format!("{why:#}\n")).with_context(|| format!("cannot write {}", mark.display()))?;
+        Err(why)
+    })
+}
+
+fn sysroot_with_source() -> Result<PathBuf> {
+    let nightly = || output(Command::new("rustup").args(["run", "nightly", "rustc", "--print", "sysroot"]));
+    let has_source = |sysroot: &str| Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core").is_dir();
+    match nightly() {
+        Ok(sysroot) if has_source(&sysroot) => {}
+        // A nightly that is there is somebody's choice: add to it, never replace it.
+        Ok(_) => rustup(&["component", "add", "rust-src", "--toolchain", "nightly"])?,
+        Err(_) => rustup(&["toolchain", "install", "nightly", "--profile", "minimal", "--component", "rust-src"])?,
     }
-    sysroot()
+    Ok(PathBuf::from(nightly()?.trim()))
+}
+
+fn rustup(arguments: &[&str]) -> Result<()> {
+    say(&format!("rustup {}", arguments.join(" ")));
+    output(Command::new("timeout").arg(DOWNLOAD_SECONDS).arg("rustup").args(arguments))
+        .map(drop)
+        .context("rustup cannot download nightly with rust-src")
 }
 
 /// The folder of a bpf-linker: one that is on PATH, else the released one, downloaded.
