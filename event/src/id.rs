@@ -34,7 +34,7 @@ impl FromStr for SensorId {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text).map(Self).map_err(|_| refuse(text, "a sensor id (a UUID)"))
+        Uuid::try_parse(text).ok().map(Self).ok_or_else(|| refuse(text, "a sensor id (a UUID)"))
     }
 }
 
