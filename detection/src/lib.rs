@@ -4,6 +4,7 @@
 
 pub mod entity;
 mod finding;
+pub mod sequence;
 #[expect(dead_code, reason = "the rule compiler that reads it is being written")]
 mod yaml;
 
