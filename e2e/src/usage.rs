@@ -1,0 +1,48 @@
+//! What a process has cost so far, as the kernel accounts it.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context, Result};
+
+/// The cost of a process since its start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    /// CPU time in user mode, all threads.
+    pub user: Duration,
+    /// CPU time in the kernel, all threads.
+    pub system: Duration,
+    /// Largest resident set so far, in KiB.
+    pub peak_rss_kib: u64,
+}
+
+impl Usage {
+    /// Reads it from /proc.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn of(pid: u32) -> Result<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid} is gone"))?;
+        // The second field is the name in parentheses, which may hold anything: count from behind it.
+        let fields: Vec<&str> = stat.rsplit_once(')').context("no name in stat")?.1.split_whitespace().collect();
+        let ticks = |index: usize| -> Result<Duration> {
+            let ticks: u64 = fields.get(index).context("stat is short")?.parse()?;
+            Ok(Duration::from_millis(ticks * 10))
+        };
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next())
+            .context("no VmHWM in status")?;
+        Ok(Self { user: ticks(11)?, system: ticks(12)?, peak_rss_kib: peak.parse()? })
+    }
+
+    /// What it cost since `earlier`; the peak is the later one.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            user: self.user.saturating_sub(earlier.user),
+            system: self.system.saturating_sub(earlier.system),
+            peak_rss_kib: self.peak_rss_kib,
+        }
+    }
+}
