@@ -2,7 +2,9 @@
 
 pub mod attack;
 pub mod child;
+pub mod console;
 pub mod noop;
+pub mod ordinary;
 pub mod programs;
 pub mod storm;
 pub mod usage;

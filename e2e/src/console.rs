@@ -1,0 +1,106 @@
+//! The product's own command line, used as a person would use it: every answer a test looks at went through it and the REST API.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use anyhow::{Context, Result, bail};
+use bongsu_api::{Evidence, Incident, IncidentSummary, JoinToken, Sensor};
+use serde::de::DeserializeOwned;
+
+use crate::programs::program;
+
+/// `bongsu`, told where the correlator is and by what token.
+#[derive(Debug, Clone)]
+pub struct Console {
+    url: String,
+    token: String,
+}
+
+impl Console {
+    /// For the correlator at `url`.
+    #[must_use]
+    pub fn new(url: impl Into<String>, token: impl Into<String>) -> Self {
+        Self { url: url.into(), token: token.into() }
+    }
+
+    /// Runs a verb and returns what came of it.
+    ///
+    /// # Errors
+    /// When it is not built or cannot be started.
+    pub fn run(&self, arguments: &[&str]) -> Result<Output> {
+        Command::new(program("bongsu")?)
+            .args(arguments)
+            .env("BONGSU_URL", &self.url)
+            .env("BONGSU_TOKEN", &self.token)
+            .output()
+            .context("cannot start bongsu")
+    }
+
+    /// Runs a verb and reads the JSON it prints.
+    ///
+    /// # Errors
+    /// When it ends with another code than 0, or prints no such JSON.
+    pub fn json<T: DeserializeOwned>(&self, arguments: &[&str]) -> Result<T> {
+        let mut all = arguments.to_vec();
+        all.extend(["-o", "json"]);
+        let output = self.run(&all)?;
+        if !output.status.success() {
+            bail!("bongsu {} ended with {}: {}", all.join(" "), output.status, String::from_utf8_lossy(&output.stderr));
+        }
+        serde_json::from_slice(&output.stdout).with_context(|| format!("bongsu {} printed no such JSON", all.join(" ")))
+    }
+
+    /// The incidents, newest first.
+    ///
+    /// # Errors
+    /// As [`Console::json`].
+    pub fn incidents(&self) -> Result<Vec<IncidentSummary>> {
+        self.json(&["incident", "list"])
+    }
+
+    /// One incident, whole.
+    ///
+    /// # Errors
+    /// As [`Console::json`].
+    pub fn incident(&self, id: &str) -> Result<Incident> {
+        self.json(&["incident", "show", id])
+    }
+
+    /// The sensors.
+    ///
+    /// # Errors
+    /// As [`Console::json`].
+    pub fn sensors(&self) -> Result<Vec<Sensor>> {
+        self.json(&["sensor", "list"])
+    }
+
+    /// The evidence.
+    ///
+    /// # Errors
+    /// As [`Console::json`].
+    pub fn evidence(&self) -> Result<Vec<Evidence>> {
+        self.json(&["evidence", "list"])
+    }
+
+    /// A new join token.
+    ///
+    /// # Errors
+    /// As [`Console::json`].
+    pub fn join_token(&self) -> Result<JoinToken> {
+        self.json(&["sensor", "token", "create"])
+    }
+
+    /// Fetches evidence into `file`.
+    ///
+    /// # Errors
+    /// When the verb refuses.
+    pub fn fetch_evidence(&self, sha256: &str, file: &Path) -> Result<()> {
+        let output = self.run(&["evidence", "fetch", sha256, "-O", &file.to_string_lossy()])?;
+        if !output.status.success() {
+            bail!("evidence fetch ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+}
