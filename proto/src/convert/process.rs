@@ -1,0 +1,158 @@
+//! Processes, their ancestors and identities.
+
+use bongsu_event::{Account, Ancestor, Credentials, Process, ProcessKey, Timestamp};
+use bstr::BString;
+
+use super::DecodeError;
+use crate::{limits, v1};
+
+/// The key as a message.
+#[must_use]
+pub fn encode_key(key: ProcessKey) -> v1::ProcessKey {
+    v1::ProcessKey { boot: key.boot, pid: key.pid, start: key.start }
+}
+
+/// The key of a message.
+#[must_use]
+pub fn decode_key(key: &v1::ProcessKey) -> ProcessKey {
+    ProcessKey { boot: key.boot, pid: key.pid, start: key.start }
+}
+
+pub(super) fn encode(process: &Process) -> v1::Process {
+    let mut room = ArgsRoom { bytes: limits::PROCESS_ARGS_BYTES_MAX, count: limits::PROCESS_ARGS_MAX };
+    let (args, cut) = room.take(&process.args);
+    let mut room = ArgsRoom { bytes: limits::ANCESTOR_ARGS_BYTES_MAX, count: limits::ANCESTOR_ARGS_MAX };
+    let ancestors = process.ancestors.iter().take(Process::ANCESTORS_MAX);
+    v1::Process {
+        key: Some(encode_key(process.key)),
+        start: process.start.0,
+        comm: bytes(&process.comm),
+        executable: bytes(&process.executable),
+        args,
+        args_cut: process.args_cut || cut,
+        cwd: bytes(&process.cwd),
+        credentials: Some(encode_credentials(&process.credentials)),
+        container: optional(process.container.as_ref()),
+        ancestors: ancestors.map(|ancestor| encode_ancestor(ancestor, &mut room)).collect(),
+    }
+}
+
+/// What is left for arguments.
+struct ArgsRoom {
+    bytes: usize,
+    count: usize,
+}
+
+impl ArgsRoom {
+    /// The arguments as far as there is room, the last one cut; and whether something was left out.
+    fn take(&mut self, args: &[BString]) -> (Vec<Vec<u8>>, bool) {
+        let mut taken = Vec::with_capacity(args.len().min(self.count));
+        for arg in args {
+            if self.count == 0 || (self.bytes == 0 && !arg.is_empty()) {
+                return (taken, true);
+            }
+            let kept = arg.len().min(self.bytes);
+            taken.push(arg[..kept].to_vec());
+            self.count -= 1;
+            self.bytes -= kept;
+            if kept < arg.len() {
+                return (taken, true);
+            }
+        }
+        (taken, false)
+    }
+}
+
+fn encode_ancestor(ancestor: &Ancestor, room: &mut ArgsRoom) -> v1::Ancestor {
+    v1::Ancestor {
+        key: Some(encode_key(ancestor.key)),
+        comm: bytes(&ancestor.comm),
+        executable: bytes(&ancestor.executable),
+        args: room.take(&ancestor.args).0,
+        user: Some(encode_account(&ancestor.user)),
+    }
+}
+
+pub(super) fn encode_credentials(credentials: &Credentials) -> v1::Credentials {
+    v1::Credentials {
+        real: Some(encode_account(&credentials.real)),
+        effective: Some(encode_account(&credentials.effective)),
+        gid: credentials.gid,
+        egid: credentials.egid,
+        login: credentials.login.as_ref().map(encode_account),
+    }
+}
+
+fn encode_account(account: &Account) -> v1::Account {
+    v1::Account { id: account.id, name: optional(account.name.as_ref()) }
+}
+
+pub(super) fn decode(process: v1::Process) -> Result<Process, DecodeError> {
+    let key = key(process.key.as_ref(), "process.key")?;
+    if process.ancestors.len() > Process::ANCESTORS_MAX {
+        return Err(DecodeError::TooMany { field: "process.ancestors", max: Process::ANCESTORS_MAX });
+    }
+    Ok(Process {
+        key,
+        pid: key.pid,
+        start: Timestamp(process.start),
+        comm: process.comm.into(),
+        executable: process.executable.into(),
+        args: strings(process.args),
+        args_cut: process.args_cut,
+        cwd: process.cwd.into(),
+        credentials: decode_credentials(process.credentials, "process.credentials")?,
+        container: process.container.map(Into::into),
+        ancestors: process.ancestors.into_iter().map(decode_ancestor).collect::<Result<_, _>>()?,
+    })
+}
+
+fn decode_ancestor(ancestor: v1::Ancestor) -> Result<Ancestor, DecodeError> {
+    let key = key(ancestor.key.as_ref(), "process.ancestors.key")?;
+    Ok(Ancestor {
+        key,
+        pid: key.pid,
+        comm: ancestor.comm.into(),
+        executable: ancestor.executable.into(),
+        args: strings(ancestor.args),
+        user: account(ancestor.user, "process.ancestors.user")?,
+    })
+}
+
+pub(super) fn decode_credentials(
+    credentials: Option<v1::Credentials>,
+    field: &'static str,
+) -> Result<Credentials, DecodeError> {
+    let credentials = credentials.ok_or(DecodeError::Missing { field })?;
+    Ok(Credentials {
+        real: account(credentials.real, "credentials.real")?,
+        effective: account(credentials.effective, "credentials.effective")?,
+        gid: credentials.gid,
+        egid: credentials.egid,
+        login: credentials.login.map(decode_account),
+    })
+}
+
+pub(super) fn key(key: Option<&v1::ProcessKey>, field: &'static str) -> Result<ProcessKey, DecodeError> {
+    key.map(decode_key).ok_or(DecodeError::Missing { field })
+}
+
+fn account(account: Option<v1::Account>, field: &'static str) -> Result<Account, DecodeError> {
+    account.map(decode_account).ok_or(DecodeError::Missing { field })
+}
+
+fn decode_account(account: v1::Account) -> Account {
+    Account { id: account.id, name: account.name.map(Into::into) }
+}
+
+fn strings(list: Vec<Vec<u8>>) -> Vec<BString> {
+    list.into_iter().map(Into::into).collect()
+}
+
+pub(super) fn bytes(string: &BString) -> Vec<u8> {
+    string.to_vec()
+}
+
+pub(super) fn optional(string: Option<&BString>) -> Option<Vec<u8>> {
+    string.map(bytes)
+}
