@@ -7,5 +7,6 @@ pub mod noop;
 pub mod ordinary;
 pub mod programs;
 pub mod storm;
+pub mod stored;
 pub mod usage;
 pub mod wait;
