@@ -4,6 +4,8 @@ use std::{num::NonZeroU32, time::Duration};
 
 use bongsu_event::{Severity, catalogue::FieldId};
 
+use super::{Limits, group::Plan};
+
 /// The place of a single-event rule among the loaded ones: what the rule engine reports as matched and steps refer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleIndex(pub u32);
@@ -55,4 +57,97 @@ pub struct Step {
     /// The fields that events must agree on, in the order of the other steps' fields: the first field of one step is compared with the first
     /// of the next, by type and bytes, whatever the two are called. As many in each step.
     pub key: Vec<FieldId>,
+}
+
+/// A sequence that cannot be run.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BuildError {
+    /// There is nothing to wait for.
+    #[error("sequence {rule}: it has no steps")]
+    NoSteps {
+        /// The sequence's id.
+        rule: String,
+    },
+    /// A step that nothing can satisfy.
+    #[error("sequence {rule}: step {step} names no rule")]
+    NoRules {
+        /// The sequence's id.
+        rule: String,
+        /// The step's label.
+        step: String,
+    },
+    /// Steps whose keys cannot be compared.
+    #[error("sequence {rule}: step {step} has {found} key fields, the first step has {expected}")]
+    KeyLength {
+        /// The sequence's id.
+        rule: String,
+        /// The step's label.
+        step: String,
+        /// How many it has.
+        found: usize,
+        /// How many the first step has.
+        expected: usize,
+    },
+    /// Fields that never hold equal values, because their types differ.
+    #[error("sequence {rule}: step {step} compares {field} with {first} of the first step, which has another type")]
+    KeyType {
+        /// The sequence's id.
+        rule: String,
+        /// The step's label.
+        step: String,
+        /// The field.
+        field: &'static str,
+        /// The field it is compared with.
+        first: &'static str,
+    },
+    /// One group could hold more than the limits allow.
+    #[error("sequence {rule}: one group could hold {events} events, more than {max}; ask for fewer")]
+    TooLarge {
+        /// The sequence's id.
+        rule: String,
+        /// How many.
+        events: u64,
+        /// How many may be.
+        max: u64,
+    },
+}
+
+impl SequenceRule {
+    /// Whether it can be run.
+    pub(super) fn check(&self, limits: &Limits) -> Result<(), BuildError> {
+        let rule = || self.id.clone();
+        let Some(first) = self.steps.first() else { return Err(BuildError::NoSteps { rule: rule() }) };
+        for step in &self.steps {
+            let label = || step.label.clone();
+            if step.rules.is_empty() {
+                return Err(BuildError::NoRules { rule: rule(), step: label() });
+            }
+            let (found, expected) = (step.key.len(), first.key.len());
+            if found != expected {
+                return Err(BuildError::KeyLength { rule: rule(), step: label(), found, expected });
+            }
+            let pairs = step.key.iter().zip(&first.key).map(|(field, first)| (field.field(), first.field()));
+            if let Some((field, first)) = pairs.into_iter().find(|(field, first)| field.kind != first.kind) {
+                return Err(BuildError::KeyType { rule: rule(), step: label(), field: field.ecs, first: first.ecs });
+            }
+        }
+        // Each event of a step may hold on to another completion of the step before.
+        let (events, _) = self.steps.iter().fold((0_u64, 0_u64), |(sum, before), step| {
+            let held = u64::from(step.count.get()).saturating_mul(before.saturating_add(1));
+            (sum.saturating_add(held), held)
+        });
+        let max = limits.group_events_max;
+        if events > max { Err(BuildError::TooLarge { rule: rule(), events, max }) } else { Ok(()) }
+    }
+
+    /// The steps as groups need them.
+    pub(super) fn plan(&self, limits: &Limits) -> Box<[Plan]> {
+        let plan = |(number, step): (usize, &Step)| {
+            let count = usize::try_from(step.count.get()).expect("a usize holds 32 bits on every machine we run on");
+            let within = step.within.unwrap_or(limits.within_max).min(limits.within_max);
+            // A first step of one event takes no time.
+            Plan { count, within: if number == 0 && count == 1 { Duration::ZERO } else { within } }
+        };
+        self.steps.iter().enumerate().map(plan).collect()
+    }
 }
