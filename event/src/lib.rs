@@ -8,6 +8,7 @@ pub mod catalogue;
 mod id;
 mod process;
 mod severity;
+mod shown;
 mod time;
 
 pub use activity::{
@@ -17,6 +18,7 @@ pub use activity::{
 pub use id::{EventId, EvidenceId, ParseIdError, ProcessKey, SensorId};
 pub use process::{Account, Ancestor, Credentials, Process};
 pub use severity::{ParseSeverityError, Severity};
+pub use shown::Shown;
 pub use time::Timestamp;
 
 use std::sync::Arc;

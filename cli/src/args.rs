@@ -1,0 +1,144 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use bongsu_event::{EvidenceId, Severity};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::exit;
+
+/// Reads incidents, evidence and sensors from a Bongsu correlator.
+#[derive(Debug, Parser)]
+#[command(name = "bongsu", version, after_help = exit::HELP)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    /// How to show the answer
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Where the correlator is, and who asks.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConnectionArgs {
+    /// The correlator's URL, such as http://127.0.0.1:8700
+    #[arg(long, global = true)]
+    pub(crate) url: Option<String>,
+    /// A file that holds an API token
+    #[arg(long, global = true)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The correlator's state directory [default: BONGSU_STATE_DIR, else /var/lib/bongsu]
+    #[arg(long, global = true)]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// How an answer is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON document a line
+    Ndjson,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// What happened
+    #[command(subcommand)]
+    Incident(IncidentVerb),
+    /// Bytes taken from hosts
+    #[command(subcommand)]
+    Evidence(EvidenceVerb),
+    /// The hosts' sensors
+    #[command(subcommand)]
+    Sensor(SensorVerb),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IncidentVerb {
+    /// Lists incidents, newest first
+    List(IncidentList),
+    /// Tells one incident as a story
+    Show {
+        /// BGS-1, or just 1
+        id: String,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct IncidentList {
+    /// Only those that are open or closed
+    #[arg(long, value_enum)]
+    pub(crate) status: Option<Status>,
+    /// Only this severity and those above it: info, low, medium, high, critical
+    #[arg(long)]
+    pub(crate) severity: Option<Severity>,
+    /// Only those that touch the host of this name
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+    /// How many at most
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) limit: u32,
+}
+
+/// Whether an incident is being worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Status {
+    /// It is
+    Open,
+    /// It is done with
+    Closed,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvidenceVerb {
+    /// Lists evidence, newest first
+    List,
+    /// Fetches the bytes, and their custody log into FILE.custody.json beside them
+    Fetch {
+        /// The SHA-256 of the bytes, which is their name
+        sha256: EvidenceId,
+        /// The file to make [default: the SHA-256]
+        #[arg(short = 'O', long)]
+        out: Option<PathBuf>,
+    },
+    /// Checks that bytes are what they should be
+    Verify {
+        /// A file, or the SHA-256 of evidence in the correlator's store
+        subject: PathBuf,
+        /// What the file's SHA-256 should be [default: what FILE.custody.json says, else the file's name]
+        #[arg(long)]
+        sha256: Option<EvidenceId>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SensorVerb {
+    /// Lists sensors, with what they lost
+    List,
+    /// Join tokens
+    #[command(subcommand)]
+    Token(TokenVerb),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenVerb {
+    /// Makes a token that lets one new sensor join
+    Create,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+}
