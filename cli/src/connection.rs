@@ -86,7 +86,7 @@ fn endpoint(path: &Path) -> Result<String, ConnectionError> {
 /// An absolute http or https URL; plain http only to this very machine, for a token goes with every request.
 fn checked(text: &str) -> Result<Url, ConnectionError> {
     let refuse = || ConnectionError::Url { text: text.to_owned() };
-    let url = Url::parse(text).map_err(|_| refuse())?;
+    let url = Url::parse(text).ok().ok_or_else(refuse)?;
     let host = url.host_str().ok_or_else(refuse)?;
     match url.scheme() {
         "https" => Ok(url),
