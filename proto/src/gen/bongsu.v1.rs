@@ -951,6 +951,9 @@ pub struct EnrolResponse {
     /// The authority's certificate, DER; its SHA-256 stands in the join token.
     #[prost(bytes = "vec", tag = "3")]
     pub authority: ::prost::alloc::vec::Vec<u8>,
+    /// The port of the ingest listener, on the host that answered.
+    #[prost(uint32, tag = "4")]
+    pub ingest_port: u32,
 }
 /// Generated client implementations.
 pub mod enrolment_client {
