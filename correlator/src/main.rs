@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "the rooms below are being joined; goes away with the wiring in app.rs")]
 
+mod advise;
 mod clock;
+mod courier;
+mod notify;
 mod store;
 
 fn main() {}
