@@ -60,7 +60,7 @@ pub struct Step {
 }
 
 /// A sequence that cannot be run.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum BuildError {
     /// There is nothing to wait for.
     #[error("sequence {rule}: it has no steps")]
