@@ -1,0 +1,100 @@
+//! Process records: fork, exec, exit and the setuid family.
+
+use crate::{Creds, Header, Record, TaskRef};
+
+/// A new process. `header.task` is who made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Fork {
+    /// Head.
+    pub header: Header,
+    /// The new process.
+    pub child: TaskRef,
+    /// Its parent, which need not be who made it (CLONE_PARENT).
+    pub parent: TaskRef,
+}
+
+/// A program started. Text: executable path, cwd, script, cgroup path, argv.
+///
+/// Paths and the cgroup are walks (see [`crate::PathText`]); script is a plain string; argv is as the kernel laid it out, each
+/// argument followed by NUL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Exec {
+    /// Head; flags are of [`Exec`].
+    pub header: Header,
+    /// The parent process at this moment.
+    pub parent: TaskRef,
+    /// Identities the new program has.
+    pub creds: Creds,
+    /// Inode number of the image.
+    pub inode: u64,
+    /// Device of the image, in the kernel's encoding.
+    pub device: u32,
+    /// Mode bits of the image.
+    pub mode: u32,
+    /// The thread's name.
+    pub comm: [u8; 16],
+    /// Bytes of the walk to the image.
+    pub executable_len: u16,
+    /// Bytes of the walk to the working directory.
+    pub cwd_len: u16,
+    /// Bytes of the script's name; 0 when the kernel ran no interpreter.
+    pub script_len: u16,
+    /// Bytes of the walk up the cgroup.
+    pub cgroup_len: u16,
+    /// Bytes of argv.
+    pub args_len: u16,
+    /// Always 0.
+    pub reserved: [u16; 3],
+}
+
+impl Exec {
+    /// argv was longer than [`crate::ARGS_MAX`].
+    pub const ARGS_CUT: u32 = 1;
+    /// A walk had more steps than [`crate::STEPS_MAX`]; its root end is missing.
+    pub const PATH_CUT: u32 = 2;
+    /// The image has no name left.
+    pub const NO_LINKS: u32 = 4;
+    /// The image lies in memory only.
+    pub const MEMFD: u32 = 8;
+}
+
+/// The last thread of a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Exit {
+    /// Head.
+    pub header: Header,
+    /// As wait(2) encodes it.
+    pub status: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// A call of the setuid family changed something. `header.task` is who.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct SetCredentials {
+    /// Head.
+    pub header: Header,
+    /// Identities before the call.
+    pub before: Creds,
+    /// Identities after it.
+    pub after: Creds,
+}
+
+// SAFETY: repr(C), only integers, sizes below show that there is no padding.
+unsafe impl Record for Fork {}
+// SAFETY: as above.
+unsafe impl Record for Exec {}
+// SAFETY: as above.
+unsafe impl Record for Exit {}
+// SAFETY: as above.
+unsafe impl Record for SetCredentials {}
+
+const _: () = assert!(size_of::<Fork>() == 64);
+const _: () = assert!(size_of::<Exec>() == 32 + 16 + 32 + 16 + 16 + 16);
+const _: () = assert!(core::mem::offset_of!(Exec, executable_len) == 112);
+const _: () = assert!(size_of::<Exit>() == 40);
+const _: () = assert!(size_of::<SetCredentials>() == 96);

@@ -1,0 +1,118 @@
+//! What every record begins with.
+
+use crate::Record;
+
+/// What a record tells of, as [`Header::kind`] numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Kind {
+    /// [`crate::Fork`].
+    Fork = 1,
+    /// [`crate::Exec`].
+    Exec = 2,
+    /// [`crate::Exit`].
+    Exit = 3,
+    /// [`crate::SetCredentials`].
+    SetCredentials = 4,
+    /// A [`crate::File`] opened and made by the same call.
+    Create = 16,
+    /// A [`crate::File`] opened for writing.
+    Write = 17,
+    /// A sensitive [`crate::File`] opened for reading.
+    Read = 18,
+    /// A [`crate::File`] removed.
+    Delete = 19,
+    /// A [`crate::File`] renamed.
+    Rename = 20,
+    /// A [`crate::File`] whose mode changed.
+    Chmod = 21,
+    /// A [`crate::Network`] connection begun.
+    Connect = 32,
+    /// A [`crate::Network`] connection accepted.
+    Accept = 33,
+    /// A [`crate::Network`] socket that listens.
+    Listen = 34,
+}
+
+impl Kind {
+    const ALL: [Self; 13] = [
+        Self::Fork,
+        Self::Exec,
+        Self::Exit,
+        Self::SetCredentials,
+        Self::Create,
+        Self::Write,
+        Self::Read,
+        Self::Delete,
+        Self::Rename,
+        Self::Chmod,
+        Self::Connect,
+        Self::Accept,
+        Self::Listen,
+    ];
+
+    /// The kind with that number, if there is one.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u32 == number)
+    }
+}
+
+/// A process as the kernel names it: thread group and the boot-time clock at which its leader started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct TaskRef {
+    /// Nanoseconds since boot, suspend included.
+    pub start_ns: u64,
+    /// Thread group id in the initial pid namespace.
+    pub pid: u32,
+    /// Thread id of who acted; not part of the name.
+    pub thread: u32,
+}
+
+/// The first bytes of every record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Header {
+    /// When, in nanoseconds since boot, suspend included.
+    pub time_ns: u64,
+    /// Who.
+    pub task: TaskRef,
+    /// A [`Kind`].
+    pub kind: u32,
+    /// Flags of that kind.
+    pub flags: u32,
+}
+
+/// The identities of a task, in the initial user namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Creds {
+    /// Real user.
+    pub uid: u32,
+    /// Real group.
+    pub gid: u32,
+    /// Saved user.
+    pub suid: u32,
+    /// Saved group.
+    pub sgid: u32,
+    /// Effective user.
+    pub euid: u32,
+    /// Effective group.
+    pub egid: u32,
+    /// Audit login user; `u32::MAX` when nobody logged in or the kernel has no audit.
+    pub login: u32,
+    /// Always 0; keeps the size a multiple of 8.
+    pub reserved: u32,
+}
+
+// SAFETY: repr(C), only integers, sizes below show that there is no padding.
+unsafe impl Record for TaskRef {}
+// SAFETY: as above.
+unsafe impl Record for Header {}
+// SAFETY: as above.
+unsafe impl Record for Creds {}
+
+const _: () = assert!(size_of::<TaskRef>() == 16);
+const _: () = assert!(size_of::<Header>() == 32);
+const _: () = assert!(size_of::<Creds>() == 32);

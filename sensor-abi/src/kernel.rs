@@ -1,0 +1,165 @@
+//! What the loader tells the programs, and what they tell it beside the rings.
+
+use crate::Record;
+
+/// An offset of a member that this kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $field:ident: $structure:literal . $($member:literal)|+,)*) => {
+        /// Where the members lie that the programs read, in bytes from the start of their struct; from the running kernel's BTF.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(C)]
+        pub struct Offsets {
+            $(
+                #[doc = concat!("Of ", $structure, ".")]
+                $(#[$doc])*
+                pub $field: u32,
+            )*
+        }
+
+        impl Offsets {
+            /// No offset known: what the object holds until the loader sets it.
+            pub const UNKNOWN: Self = Self { $($field: ABSENT,)* };
+
+            /// The offsets, each found by `find(struct, names the member has had, newest first)`.
+            ///
+            /// # Errors
+            /// The first error of `find`.
+            pub fn find<E>(mut find: impl FnMut(&'static str, &'static [&'static str]) -> Result<u32, E>) -> Result<Self, E> {
+                Ok(Self { $($field: find($structure, &[$($member),+])?,)* })
+            }
+        }
+    };
+}
+
+offsets! {
+    task_tgid: "task_struct"."tgid",
+    task_pid: "task_struct"."pid",
+    task_leader: "task_struct"."group_leader",
+    task_parent: "task_struct"."real_parent",
+    task_start: "task_struct"."start_boottime"|"real_start_time",
+    task_cred: "task_struct"."real_cred",
+    task_mm: "task_struct"."mm",
+    task_fs: "task_struct"."fs",
+    task_files: "task_struct"."files",
+    task_signal: "task_struct"."signal",
+    task_cgroups: "task_struct"."cgroups",
+    task_exit_code: "task_struct"."exit_code",
+    task_comm: "task_struct"."comm",
+    /// Absent without CONFIG_AUDIT.
+    task_login: "task_struct"."loginuid",
+    /// uid, gid, suid, sgid, euid and egid follow each other in every kernel.
+    cred_uid: "cred"."uid",
+    mm_arg_start: "mm_struct"."arg_start",
+    mm_arg_end: "mm_struct"."arg_end",
+    mm_exe_file: "mm_struct"."exe_file",
+    fs_pwd: "fs_struct"."pwd",
+    fs_root: "fs_struct"."root",
+    files_table: "files_struct"."fdt",
+    table_files: "fdtable"."fd",
+    table_len: "fdtable"."max_fds",
+    path_mount: "path"."mnt",
+    path_dentry: "path"."dentry",
+    file_inode: "file"."f_inode",
+    file_mode: "file"."f_mode",
+    file_path: "file"."f_path",
+    file_private: "file"."private_data",
+    inode_number: "inode"."i_ino",
+    inode_mode: "inode"."i_mode",
+    inode_links: "inode"."i_nlink"|"__i_nlink",
+    inode_super: "inode"."i_sb",
+    super_device: "super_block"."s_dev",
+    super_magic: "super_block"."s_magic",
+    dentry_parent: "dentry"."d_parent",
+    dentry_name: "dentry"."d_name"|"__d_name",
+    qstr_name: "qstr"."name",
+    vfsmount_root: "vfsmount"."mnt_root",
+    mount_vfsmount: "mount"."mnt",
+    mount_parent: "mount"."mnt_parent",
+    mount_point: "mount"."mnt_mountpoint",
+    signal_flags: "signal_struct"."flags",
+    signal_exit_code: "signal_struct"."group_exit_code",
+    signal_live: "signal_struct"."live",
+    cgroups_default: "css_set"."dfl_cgrp",
+    cgroups_subsystems: "css_set"."subsys",
+    css_cgroup: "cgroup_subsys_state"."cgroup",
+    cgroup_node: "cgroup"."kn",
+    node_name: "kernfs_node"."name",
+    node_parent: "kernfs_node"."__parent"|"parent",
+    bprm_filename: "linux_binprm"."filename",
+    bprm_interp: "linux_binprm"."interp",
+    socket_sock: "socket"."sk",
+    sock_family: "sock_common"."skc_family",
+    sock_local: "sock_common"."skc_rcv_saddr",
+    sock_remote: "sock_common"."skc_daddr",
+    sock_local_port: "sock_common"."skc_num",
+    sock_remote_port: "sock_common"."skc_dport",
+    /// Absent without CONFIG_IPV6.
+    sock_local6: "sock_common"."skc_v6_rcv_saddr",
+    /// Absent without CONFIG_IPV6.
+    sock_remote6: "sock_common"."skc_v6_daddr",
+    sock_protocol: "sock"."sk_protocol",
+    /// The first argument of a system call, still there when it returns.
+    regs_0: "pt_regs"."di"|"orig_x0",
+    regs_1: "pt_regs"."si"|"regs",
+    regs_2: "pt_regs"."dx"|"regs",
+    regs_3: "pt_regs"."r10"|"regs",
+}
+
+// SAFETY: repr(C) and only u32.
+unsafe impl Record for Offsets {}
+
+/// What else the programs have to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct Settings {
+    /// The sensor itself, which no event is about.
+    pub own_pid: u32,
+    /// 1 when sched_process_exit says whether the thread was the last one (since 6.16), 0 when we have to look.
+    pub exit_tells_last: u32,
+    /// The index of the memory controller in css_set.subsys, or [`ABSENT`].
+    pub memory_controller: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+impl Settings {
+    /// What the object holds until the loader sets it.
+    pub const UNKNOWN: Self = Self { own_pid: 0, exit_tells_last: 0, memory_controller: ABSENT, reserved: 0 };
+}
+
+// SAFETY: repr(C) and only u32.
+unsafe impl Record for Settings {}
+
+/// What one CPU did to one ring. Exact: emitted = read + lost once the ring is drained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Counters {
+    /// Records the programs tried to put in.
+    pub emitted: u64,
+    /// Records that found no room.
+    pub lost: u64,
+}
+
+// SAFETY: repr(C) and only u64.
+unsafe impl Record for Counters {}
+
+/// A file by what identifies it, the key of the map of sensitive files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct FileKey {
+    /// Inode number.
+    pub inode: u64,
+    /// Device in the kernel's encoding: major shifted left by 20, or'ed with minor.
+    pub device: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+// SAFETY: repr(C), only integers, the size below shows that there is no padding.
+unsafe impl Record for FileKey {}
+
+const _: () = assert!(size_of::<Settings>() == 16);
+const _: () = assert!(size_of::<Counters>() == 16);
+const _: () = assert!(size_of::<FileKey>() == 16);

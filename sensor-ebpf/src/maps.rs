@@ -1,0 +1,34 @@
+//! Every map, its size, and why.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{HashMap, LruHashMap, PerCpuArray, RingBuf},
+};
+use bongsu_sensor_abi::{Counters, Creds, FileKey, RING_BYTES, SENSITIVE_MAX};
+
+use crate::record::Scratch;
+
+/// Fork, exec, exit and credentials: rare, and the rest makes no sense without them. A file storm cannot push them out.
+#[map]
+pub(crate) static PROCESS_RING: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+
+/// Files and sockets.
+#[map]
+pub(crate) static OTHER_RING: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+
+/// Two rows: the process ring's, then the other's.
+#[map]
+pub(crate) static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(2, 0);
+
+/// Where a record is put together; the stack has 512 bytes.
+#[map]
+pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Files whose reading is an event. Userland keeps it.
+#[map]
+pub(crate) static SENSITIVE: HashMap<FileKey, u32> = HashMap::with_max_entries(SENSITIVE_MAX, 0);
+
+/// Credentials at the entry of a call of the setuid family, by thread. A call that never returns (the thread is killed) leaves its
+/// entry to be evicted.
+#[map]
+pub(crate) static BEFORE: LruHashMap<u32, Creds> = LruHashMap::with_max_entries(1024, 0);

@@ -1,0 +1,5 @@
+//! One hook family a file.
+
+mod exec;
+mod exit;
+mod fork;

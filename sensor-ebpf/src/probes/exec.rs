@@ -1,0 +1,87 @@
+//! Programs that start.
+
+use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
+use aya_log_ebpf::warn;
+use bongsu_sensor_abi::{ARGS_MAX, Exec, Kind};
+
+use crate::{
+    globals::offset,
+    record::{Draft, Ring, is_own, raw_argument},
+    task::{Task, read},
+};
+
+const TMPFS: u64 = 0x0102_1994;
+const HUGETLBFS: u64 = 0x9584_58f6;
+
+/// `sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`, in the new program before its first
+/// instruction: the arguments lie in the new stack, where nobody else can write them yet.
+#[raw_tracepoint]
+pub(crate) fn exec(context: RawTracePointContext) -> i32 {
+    if !is_own() {
+        let _sent = send(&context);
+    }
+    0
+}
+
+#[inline(always)]
+fn send(context: &RawTracePointContext) -> Option<()> {
+    let draft = Draft::new::<Exec>()?;
+    let task = Task(raw_argument(context, 0));
+    let bprm = raw_argument(context, 2);
+    let mm = task.pointer(offset!(task_mm));
+    let file: u64 = read(mm + offset!(mm_exe_file));
+    let inode: u64 = read(file + offset!(file_inode));
+    if inode == 0 {
+        warn!(context, "exec without an image: mm {:x}", mm);
+    }
+    let executable_len = draft.path(file + offset!(file_path), Exec::PATH_CUT);
+    let cwd_len = draft.path(task.pointer(offset!(task_fs)) + offset!(fs_pwd), Exec::PATH_CUT);
+    let (filename, interp): (u64, u64) = (read(bprm + offset!(bprm_filename)), read(bprm + offset!(bprm_interp)));
+    // The kernel replaces `interp` when it finds that it must run an interpreter for the file it was asked to run.
+    let script_len = if filename == interp { 0 } else { draft.kernel_string(filename) };
+    let cgroup_len = draft.cgroup(task);
+    let args_len = args(draft, mm);
+    image_flags(draft, inode);
+    let super_block: u64 = read(inode + offset!(inode_super));
+    let head = Exec {
+        parent: task.parent().reference(),
+        creds: task.creds(),
+        inode: read(inode + offset!(inode_number)),
+        device: read(super_block + offset!(super_device)),
+        mode: u32::from(read::<u16>(inode + offset!(inode_mode))),
+        comm: read(task.0 + offset!(task_comm)),
+        executable_len,
+        cwd_len,
+        script_len,
+        cgroup_len,
+        args_len,
+        reserved: [0; 3],
+        header: draft.header(task, Kind::Exec),
+    };
+    draft.send(head, Ring::Process);
+    Some(())
+}
+
+#[inline(always)]
+fn args(draft: Draft, mm: u64) -> u16 {
+    let start: u64 = read(mm + offset!(mm_arg_start));
+    let end: u64 = read(mm + offset!(mm_arg_end));
+    let count = end.wrapping_sub(start);
+    if count > ARGS_MAX {
+        draft.flag(Exec::ARGS_CUT);
+    }
+    draft.user_bytes(start, count)
+}
+
+#[inline(always)]
+fn image_flags(draft: Draft, inode: u64) {
+    if read::<u32>(inode + offset!(inode_links)) != 0 {
+        return;
+    }
+    draft.flag(Exec::NO_LINKS);
+    let magic: u64 = read(read::<u64>(inode + offset!(inode_super)) + offset!(super_magic));
+    // Userland looks at the name as well: an unlinked file of /dev/shm is on tmpfs, too.
+    if magic == TMPFS || magic == HUGETLBFS {
+        draft.flag(Exec::MEMFD);
+    }
+}

@@ -1,0 +1,211 @@
+//! Putting a record together and sending it, with every attempt and every loss counted.
+
+use core::ptr;
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::{
+        bpf_get_current_pid_tgid,
+        generated::{
+            bpf_ktime_get_boot_ns, bpf_probe_read_kernel_str, bpf_probe_read_user, bpf_probe_read_user_str,
+            bpf_ringbuf_output,
+        },
+    },
+    maps::RingBuf,
+};
+use bongsu_sensor_abi::{Counters, Header, Kind, NAME_MAX, PATH_MAX, RECORD_MAX, Record, TEXT_LIMIT};
+
+use crate::{
+    globals::setting,
+    maps::{COUNTERS, OTHER_RING, PROCESS_RING, SCRATCH},
+    task::Task,
+};
+
+/// The per-CPU room in which a record grows.
+///
+/// What loops carry from one step to the next lies here and not in registers: the verifier then sees the same unknown value at the
+/// head of each step and need not follow every path through every step.
+#[repr(C)]
+pub(crate) struct Scratch {
+    /// Bytes of the record so far, head included.
+    len: u64,
+    /// The flags the record will have.
+    flags: u64,
+    /// Where a walk stands.
+    pub(crate) cursor: [u64; 2],
+    bytes: [u8; RECORD_MAX],
+}
+
+/// Which of the two rings a record goes into.
+#[derive(Clone, Copy)]
+pub(crate) enum Ring {
+    Process,
+    Other,
+}
+
+/// A record in the making.
+#[derive(Clone, Copy)]
+pub(crate) struct Draft(pub(crate) *mut Scratch);
+
+impl Draft {
+    /// An empty record with room for its head `H`.
+    #[inline(always)]
+    pub(crate) fn new<H: Record>() -> Option<Self> {
+        let draft = Self(SCRATCH.get_ptr_mut(0)?);
+        draft.set_len(size_of::<H>() as u64);
+        // SAFETY: the map's value is a Scratch, and only this CPU uses this one.
+        unsafe { ptr::write_volatile(&raw mut (*draft.0).flags, 0) };
+        Some(draft)
+    }
+
+    #[inline(always)]
+    pub(crate) fn len(self) -> u64 {
+        // SAFETY: as in `new`. Volatile keeps the value in memory, see Scratch.
+        unsafe { ptr::read_volatile(&raw const (*self.0).len) }
+    }
+
+    #[inline(always)]
+    fn set_len(self, len: u64) {
+        // SAFETY: as in `new`.
+        unsafe { ptr::write_volatile(&raw mut (*self.0).len, len) };
+    }
+
+    #[inline(always)]
+    pub(crate) fn flag(self, flag: u32) {
+        // SAFETY: as in `new`.
+        unsafe {
+            let flags = &raw mut (*self.0).flags;
+            ptr::write_volatile(flags, ptr::read_volatile(flags) | u64::from(flag));
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn flags(self) -> u32 {
+        // SAFETY: as in `new`.
+        unsafe { ptr::read_volatile(&raw const (*self.0).flags) as u32 }
+    }
+
+    /// The place where the next piece goes; `None` when the record is full.
+    #[inline(always)]
+    fn end(self) -> Option<*mut u8> {
+        let len = self.len();
+        if len > TEXT_LIMIT {
+            return None;
+        }
+        // SAFETY: len <= TEXT_LIMIT < RECORD_MAX.
+        Some(unsafe { (&raw mut (*self.0).bytes).cast::<u8>().add(len as usize) })
+    }
+
+    #[inline(always)]
+    fn grow(self, by: i64) {
+        if by > 0 {
+            self.set_len(self.len().wrapping_add(by as u64));
+        }
+    }
+
+    /// Appends a string of the kernel's with its NUL, at most NAME_MAX bytes.
+    #[inline(always)]
+    pub(crate) fn name(self, from: u64) {
+        if let Some(end) = self.end() {
+            // SAFETY: NAME_MAX bytes fit behind `end`; the helper checks the source.
+            self.grow(unsafe { bpf_probe_read_kernel_str(end.cast(), NAME_MAX as u32, from as *const _) });
+        }
+    }
+
+    /// Appends a string of the kernel's with its NUL, at most PATH_MAX bytes; says how many.
+    #[inline(always)]
+    pub(crate) fn kernel_string(self, from: u64) -> u16 {
+        let before = self.len();
+        if let Some(end) = self.end() {
+            // SAFETY: PATH_MAX bytes fit behind `end`; the helper checks the source.
+            self.grow(unsafe { bpf_probe_read_kernel_str(end.cast(), PATH_MAX as u32, from as *const _) });
+        }
+        self.since(before)
+    }
+
+    /// Appends a string of the program's with its NUL, at most PATH_MAX bytes; says how many.
+    #[inline(always)]
+    pub(crate) fn user_string(self, from: u64) -> u16 {
+        let before = self.len();
+        if let Some(end) = self.end() {
+            // SAFETY: PATH_MAX bytes fit behind `end`; the helper checks the source.
+            self.grow(unsafe { bpf_probe_read_user_str(end.cast(), PATH_MAX as u32, from as *const _) });
+        }
+        self.since(before)
+    }
+
+    /// Appends `count` bytes of the program's memory, at most PATH_MAX; says how many.
+    #[inline(always)]
+    pub(crate) fn user_bytes(self, from: u64, count: u64) -> u16 {
+        let before = self.len();
+        let count = if count > PATH_MAX { PATH_MAX } else { count };
+        if let Some(end) = self.end() {
+            // SAFETY: PATH_MAX bytes fit behind `end`; the helper checks the source.
+            if count > 0 && unsafe { bpf_probe_read_user(end.cast(), count as u32, from as *const _) } == 0 {
+                self.grow(count as i64);
+            }
+        }
+        self.since(before)
+    }
+
+    /// How much was appended since the record had `before` bytes.
+    #[inline(always)]
+    pub(crate) fn since(self, before: u64) -> u16 {
+        self.len().wrapping_sub(before) as u16
+    }
+
+    /// The beginning of every head: now, by that task.
+    #[inline(always)]
+    pub(crate) fn header(self, task: Task, kind: Kind) -> Header {
+        // SAFETY: a helper without conditions.
+        let time_ns = unsafe { bpf_ktime_get_boot_ns() };
+        Header { time_ns, task: task.reference(), kind: kind as u32, flags: self.flags() }
+    }
+
+    /// Puts the head in its place and the whole into the ring.
+    #[inline(always)]
+    pub(crate) fn send<H: Record>(self, head: H, ring: Ring) {
+        // SAFETY: heads are smaller than RECORD_MAX, and the buffer is 8-aligned as heads are.
+        unsafe { (&raw mut (*self.0).bytes).cast::<H>().write(head) };
+        let len = self.len();
+        let len = if len > RECORD_MAX as u64 { RECORD_MAX as u64 } else { len };
+        let (index, ring): (u32, &RingBuf) = match ring {
+            Ring::Process => (0, &PROCESS_RING),
+            Ring::Other => (1, &OTHER_RING),
+        };
+        let Some(counters) = COUNTERS.get_ptr_mut(index) else { return };
+        // SAFETY: this CPU's own counters; the record's first `len` bytes are initialised map memory.
+        unsafe {
+            count(&raw mut (*counters).emitted);
+            let from = (&raw mut (*self.0).bytes).cast();
+            if bpf_ringbuf_output(ptr::from_ref(ring).cast_mut().cast(), from, len, 0) != 0 {
+                lost(counters);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn lost(counters: *mut Counters) {
+    // SAFETY: the caller's.
+    unsafe { count(&raw mut (*counters).lost) };
+}
+
+#[inline(always)]
+unsafe fn count(counter: *mut u64) {
+    // SAFETY: the caller's. Volatile, so that the compiler cannot merge the two counters' updates.
+    unsafe { ptr::write_volatile(counter, ptr::read_volatile(counter).wrapping_add(1)) };
+}
+
+/// Whether it is the sensor itself that runs.
+#[inline(always)]
+pub(crate) fn is_own() -> bool {
+    (bpf_get_current_pid_tgid() >> 32) as u32 == setting!(own_pid)
+}
+
+/// An argument of a raw tracepoint, as a number.
+#[inline(always)]
+pub(crate) fn raw_argument<C: EbpfContext>(context: &C, index: usize) -> u64 {
+    // SAFETY: raw tracepoints are handed an array of u64, and the hook's prototype is noted above each program.
+    unsafe { *context.as_ptr().cast::<u64>().add(index) }
+}

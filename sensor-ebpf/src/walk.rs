@@ -1,0 +1,111 @@
+//! Walks from a leaf to its root: a file's path by dentries and mounts, a cgroup's by kernfs nodes.
+//!
+//! Components are appended leaf first, each with its NUL; userland turns them round. Nothing here trusts a string of a program's.
+
+use core::ptr;
+
+use bongsu_sensor_abi::{ABSENT, STEPS_MAX};
+
+use crate::{
+    globals::{offset, setting},
+    record::Draft,
+    task::{Task, read},
+};
+
+/// Steps up a cgroup tree. Containers lie a handful of levels deep.
+const CGROUP_STEPS: u32 = 12;
+
+impl Draft {
+    #[inline(always)]
+    fn cursor(self, index: usize) -> u64 {
+        // SAFETY: the map's value is a Scratch, and callers pass 0 or 1.
+        unsafe { ptr::read_volatile((&raw const (*self.0).cursor).cast::<u64>().add(index)) }
+    }
+
+    #[inline(always)]
+    fn set_cursor(self, index: usize, value: u64) {
+        // SAFETY: as in `cursor`.
+        unsafe { ptr::write_volatile((&raw mut (*self.0).cursor).cast::<u64>().add(index), value) };
+    }
+
+    /// Appends the path that the `struct path` at `path` stands for; says how many bytes. Raises `cut` when it is too deep.
+    #[inline(always)]
+    pub(crate) fn path(self, path: u64, cut: u32) -> u16 {
+        let before = self.len();
+        let vfsmount: u64 = read(path + offset!(path_mount));
+        self.set_cursor(0, read(path + offset!(path_dentry)));
+        self.set_cursor(1, vfsmount - offset!(mount_vfsmount));
+        let mut left = STEPS_MAX;
+        while left > 0 {
+            if path_step(self.0) == 0 {
+                return self.since(before);
+            }
+            left -= 1;
+        }
+        self.flag(cut);
+        self.since(before)
+    }
+
+    /// Appends the path of the task's cgroup; says how many bytes.
+    ///
+    /// The unified hierarchy speaks first. Where it says nothing (version 1 hosts put every task into its root), the memory
+    /// controller's does.
+    #[inline(always)]
+    pub(crate) fn cgroup(self, task: Task) -> u16 {
+        let before = self.len();
+        let set = task.pointer(offset!(task_cgroups));
+        let unified: u64 = read(set + offset!(cgroups_default));
+        self.node(read(unified + offset!(cgroup_node)));
+        let controller = setting!(memory_controller);
+        if self.since(before) <= 1 && controller != ABSENT {
+            let css: u64 = read(set + offset!(cgroups_subsystems) + u64::from(controller) * 8);
+            let cgroup: u64 = read(css + offset!(css_cgroup));
+            self.node(read(cgroup + offset!(cgroup_node)));
+        }
+        self.since(before)
+    }
+
+    #[inline(always)]
+    fn node(self, node: u64) {
+        self.set_cursor(0, node);
+        let mut left = CGROUP_STEPS;
+        while left > 0 {
+            let node = self.cursor(0);
+            let parent: u64 = read(node + offset!(node_parent));
+            // The root's name is empty and is not part of a path.
+            if node == 0 || parent == 0 {
+                return;
+            }
+            self.name(read(node + offset!(node_name)));
+            self.set_cursor(0, parent);
+            left -= 1;
+        }
+    }
+}
+
+/// One step towards the root: over a mount point, or one component up. 0 when the root is reached.
+///
+/// A function of its own, so that the loop around it stays small.
+#[inline(never)]
+fn path_step(scratch: *mut crate::record::Scratch) -> u32 {
+    let draft = Draft(scratch);
+    let (dentry, mount) = (draft.cursor(0), draft.cursor(1));
+    let mount_root: u64 = read(mount + offset!(mount_vfsmount) + offset!(vfsmount_root));
+    if dentry == mount_root {
+        let parent: u64 = read(mount + offset!(mount_parent));
+        if parent == mount || parent == 0 {
+            return 0;
+        }
+        draft.set_cursor(0, read(mount + offset!(mount_point)));
+        draft.set_cursor(1, parent);
+        return 1;
+    }
+    let parent: u64 = read(dentry + offset!(dentry_parent));
+    draft.name(read(dentry + offset!(dentry_name) + offset!(qstr_name)));
+    // A dentry outside every tree (a memfd, a disconnected export) is its own parent: its name is all there is.
+    if parent == dentry || parent == 0 {
+        return 0;
+    }
+    draft.set_cursor(0, parent);
+    1
+}

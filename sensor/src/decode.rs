@@ -1,0 +1,193 @@
+//! From the bytes of a ring to typed records: pure, and total over any bytes.
+//!
+//! This room owns the reading of `bongsu-sensor-abi`. It refuses to look anything up: what it returns says what the kernel said.
+//! Bytes that are no record give a [`DecodeError`], which the reader counts; nothing here panics (tested with arbitrary bytes).
+
+mod path;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use bongsu_event::{FileOperation, NetworkActivity, NetworkOperation, Transport};
+use bongsu_sensor_abi::{self as abi, Creds, FileKey, Header, Kind, Record, TaskRef};
+use bstr::{BString, ByteSlice};
+
+use path::Text;
+
+/// A record of the kernel's, typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decoded {
+    /// Nanoseconds since boot, suspend included.
+    pub(crate) time_ns: u64,
+    /// Who did it.
+    pub(crate) task: TaskRef,
+    /// What was done.
+    pub(crate) action: Action,
+}
+
+/// What the kernel says was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    Fork { child: TaskRef, parent: TaskRef },
+    Exec(Box<Program>),
+    Exit { code: u8, signal: u8 },
+    SetCredentials { before: Creds, after: Creds },
+    File(FileAction),
+    Network(NetworkActivity),
+}
+
+/// A program that started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) parent: TaskRef,
+    pub(crate) creds: Creds,
+    pub(crate) comm: BString,
+    pub(crate) executable: BString,
+    pub(crate) cwd: BString,
+    pub(crate) script: Option<BString>,
+    /// The path of its cgroup.
+    pub(crate) cgroup: BString,
+    pub(crate) args: Vec<BString>,
+    pub(crate) args_cut: bool,
+    pub(crate) image: bongsu_event::ImageTraits,
+    pub(crate) inode: u64,
+}
+
+/// Something done to a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileAction {
+    pub(crate) operation: FileOperation,
+    pub(crate) path: BString,
+    pub(crate) previous_path: Option<BString>,
+    pub(crate) mode: Option<u32>,
+    /// Which file, where the hook knows.
+    pub(crate) key: Option<FileKey>,
+}
+
+/// Bytes that are no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DecodeError {
+    /// The kernel and the sensor disagree about the size of a head.
+    #[error("record of {0} bytes is shorter than its head")]
+    Short(usize),
+    /// The kernel and the sensor disagree about the kinds.
+    #[error("no record has kind {0}")]
+    Kind(u32),
+    /// A length in the head points behind the end.
+    #[error("text of a record is shorter than its head says")]
+    Text,
+    /// Neither IPv4 nor IPv6.
+    #[error("no address family has number {0}")]
+    Family(u16),
+}
+
+/// Reads one record.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+    let header: Header = head(bytes)?;
+    let kind = Kind::from_number(header.kind).ok_or(DecodeError::Kind(header.kind))?;
+    let action = match kind {
+        Kind::Fork => {
+            let fork: abi::Fork = head(bytes)?;
+            Action::Fork { child: fork.child, parent: fork.parent }
+        }
+        Kind::Exec => Action::Exec(Box::new(exec(bytes)?)),
+        Kind::Exit => exit(&head(bytes)?),
+        Kind::SetCredentials => {
+            let change: abi::SetCredentials = head(bytes)?;
+            Action::SetCredentials { before: change.before, after: change.after }
+        }
+        Kind::Create => Action::File(file(bytes, FileOperation::Create)?),
+        Kind::Write => Action::File(file(bytes, FileOperation::Write)?),
+        Kind::Read => Action::File(file(bytes, FileOperation::Read)?),
+        Kind::Delete => Action::File(file(bytes, FileOperation::Delete)?),
+        Kind::Rename => Action::File(file(bytes, FileOperation::Rename)?),
+        Kind::Chmod => Action::File(file(bytes, FileOperation::Chmod)?),
+        Kind::Connect => Action::Network(network(&head(bytes)?, NetworkOperation::Connect)?),
+        Kind::Accept => Action::Network(network(&head(bytes)?, NetworkOperation::Accept)?),
+        Kind::Listen => Action::Network(network(&head(bytes)?, NetworkOperation::Listen)?),
+    };
+    Ok(Decoded { time_ns: header.time_ns, task: header.task, action })
+}
+
+fn head<H: Record>(bytes: &[u8]) -> Result<H, DecodeError> {
+    H::read(bytes).ok_or(DecodeError::Short(bytes.len()))
+}
+
+fn exec(bytes: &[u8]) -> Result<Program, DecodeError> {
+    let exec: abi::Exec = head(bytes)?;
+    let flags = exec.header.flags;
+    let mut text = Text::behind::<abi::Exec>(bytes);
+    let path_cut = flags & abi::Exec::PATH_CUT != 0;
+    let executable = path::walk(text.take(exec.executable_len)?, path_cut);
+    let cwd = path::walk(text.take(exec.cwd_len)?, path_cut);
+    let script = path::string(text.take(exec.script_len)?);
+    let cgroup = path::walk(text.take(exec.cgroup_len)?, false);
+    let args = arguments(text.take(exec.args_len)?);
+    // Files of /dev/shm that were unlinked before they ran lie on tmpfs as well; only memfd_create gives this name.
+    let memfd = flags & abi::Exec::MEMFD != 0 && executable.starts_with(b"/memfd:");
+    let no_links = flags & abi::Exec::NO_LINKS != 0;
+    // Set-gid counts only together with group-execute; without it the bit means mandatory locking.
+    let setuid =
+        exec.mode & libc::S_ISUID != 0 || exec.mode & (libc::S_ISGID | libc::S_IXGRP) == libc::S_ISGID | libc::S_IXGRP;
+    Ok(Program {
+        parent: exec.parent,
+        creds: exec.creds,
+        comm: exec.comm.split(|byte| *byte == 0).next().unwrap_or_default().into(),
+        script: (!script.is_empty()).then(|| path::join(&cwd, &script)),
+        executable,
+        cwd,
+        cgroup,
+        args,
+        args_cut: flags & abi::Exec::ARGS_CUT != 0,
+        image: bongsu_event::ImageTraits { memfd, deleted: no_links && !memfd, setuid },
+        inode: exec.inode,
+    })
+}
+
+/// argv as it lies in the program's stack: each argument followed by NUL, the last one perhaps cut before its NUL.
+fn arguments(bytes: &[u8]) -> Vec<BString> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    bytes.strip_suffix(b"\0").unwrap_or(bytes).split_str(b"\0").map(BString::from).collect()
+}
+
+fn exit(exit: &abi::Exit) -> Action {
+    // wait(2)'s encoding: the signal in the low seven bits, the code in the second byte; both masks leave what fits.
+    let [low, code, ..] = exit.status.to_le_bytes();
+    Action::Exit { code, signal: low & 0x7f }
+}
+
+fn file(bytes: &[u8], operation: FileOperation) -> Result<FileAction, DecodeError> {
+    let file: abi::File = head(bytes)?;
+    let cut = file.header.flags & abi::File::PATH_CUT != 0;
+    let mut text = Text::behind::<abi::File>(bytes);
+    let path = path::located(&mut text, file.path, cut)?;
+    let previous = path::located(&mut text, file.previous, cut)?;
+    let mode = matches!(operation, FileOperation::Create | FileOperation::Chmod).then_some(file.mode & 0o7777);
+    Ok(FileAction {
+        operation,
+        path,
+        previous_path: (operation == FileOperation::Rename).then_some(previous),
+        mode,
+        key: (file.inode != 0).then_some(FileKey { inode: file.inode, device: file.device, reserved: 0 }),
+    })
+}
+
+fn network(network: &abi::Network, operation: NetworkOperation) -> Result<NetworkActivity, DecodeError> {
+    let transport = if i32::from(network.protocol) == libc::IPPROTO_UDP { Transport::Udp } else { Transport::Tcp };
+    let local = SocketAddr::new(address(network.family, network.local)?, network.local_port);
+    let remote = SocketAddr::new(address(network.family, network.remote)?, network.remote_port);
+    let remote = (operation != NetworkOperation::Listen).then_some(remote);
+    Ok(NetworkActivity { operation, transport, local, remote })
+}
+
+fn address(family: u16, bytes: [u8; 16]) -> Result<IpAddr, DecodeError> {
+    match i32::from(family) {
+        libc::AF_INET => Ok(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]).into()),
+        // A socket of version 6 that talks version 4 has mapped addresses; people and rules mean the version 4 ones.
+        libc::AF_INET6 => Ok(Ipv6Addr::from(bytes).to_canonical()),
+        _ => Err(DecodeError::Family(family)),
+    }
+}

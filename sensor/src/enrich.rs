@@ -1,0 +1,227 @@
+//! From what the kernel said to what an event says: names for numbers, processes for pids, wall time for the time since boot.
+//!
+//! This room owns the process table, the user names and the clock's offset. It reads /proc only for processes that no record explained,
+//! and the user database only when its file changed; the way of an ordinary event touches neither.
+
+pub(crate) mod clock;
+mod container;
+mod users;
+
+use std::{path::PathBuf, sync::Arc};
+
+use bongsu_event::{Activity, Credentials, Event, Exec, FileActivity, Process, ProcessKey, Timestamp};
+use bongsu_sensor_abi::{Creds, TaskRef};
+use bstr::BString;
+
+use crate::{
+    decode::{Action, Decoded, Program},
+    process_table::{
+        NewProgram, Newcomer, ProcessTable,
+        image::Images,
+        proc_fs::{self, Shown, TICK_NS},
+    },
+};
+use clock::Clock;
+use users::Users;
+
+/// Turns records into events, in the order in which the kernel wrote them.
+pub(crate) struct Enricher {
+    boot: u64,
+    table: ProcessTable,
+    users: Users,
+    clock: Clock,
+    images: Images,
+}
+
+impl Enricher {
+    /// Of the boot that is running; the users are those of `passwd`.
+    pub(crate) fn new(boot: u64, passwd: PathBuf) -> Self {
+        Self {
+            boot,
+            table: ProcessTable::default(),
+            users: Users::new(passwd),
+            clock: Clock::now(),
+            images: Images::new(boot),
+        }
+    }
+
+    /// Where evidence comes from.
+    pub(crate) fn images(&self) -> &Images {
+        &self.images
+    }
+
+    /// Takes in every process there is. Call it once the hooks are attached: what happens meanwhile waits in the rings and wins.
+    pub(crate) fn seed(&mut self) -> std::io::Result<()> {
+        self.refresh();
+        let shown: Vec<Shown> = proc_fs::pids()?.into_iter().filter_map(|pid| proc_fs::read(pid).ok()).collect();
+        let starts: ahash::AHashMap<u32, u64> = shown.iter().map(|shown| (shown.pid, shown.start_ticks)).collect();
+        for shown in shown {
+            let parent = starts.get(&shown.parent_pid).map(|start| self.key(shown.parent_pid, *start));
+            self.take_in(shown, parent);
+        }
+        Ok(())
+    }
+
+    /// Once for each batch: looks at the clock, the user database and what has been kept long enough.
+    pub(crate) fn refresh(&mut self) {
+        self.clock = Clock::now();
+        let now = std::time::Instant::now();
+        self.users.refresh(now);
+        self.images.expire(now);
+    }
+
+    /// Keeps the image of a program that will be gone with its process. To be called before anything else is done with its record.
+    pub(crate) fn keep_image(&self, decoded: &Decoded) {
+        if let Action::Exec(program) = &decoded.action
+            && (program.image.memfd || program.image.deleted)
+            && let Err(error) = self.images.keep(self.key_of(decoded.task))
+        {
+            tracing::debug!(pid = decoded.task.pid, %error, "an image without a name was gone before it could be kept");
+        }
+    }
+
+    /// The event that a record tells of; `None` for what is no news.
+    pub(crate) fn enrich(&mut self, decoded: Decoded) -> Option<Event> {
+        let Decoded { time_ns, task, action } = decoded;
+        let key = self.key_of(task);
+        let time = self.clock.wall(time_ns);
+        let (process, activity) = match action {
+            Action::Exec(program) => self.exec(task, *program),
+            Action::Fork { child, parent } => {
+                let maker = self.process(task);
+                let newcomer = self.newcomer(child, Some(parent));
+                let child = newcomer.key;
+                self.table.fork(key, newcomer);
+                (maker, Activity::Fork { child })
+            }
+            Action::Exit { code, signal } => {
+                let process = self.process(task);
+                if !self.table.exit(key) {
+                    return None;
+                }
+                (process, Activity::Exit { code, signal })
+            }
+            Action::SetCredentials { before, after } => {
+                self.process(task);
+                let after = self.credentials(&after);
+                self.table.set_credentials(key, &after);
+                (self.process(task), Activity::SetCredentials { before: self.credentials(&before) })
+            }
+            Action::File(file) => {
+                let (operation, path, previous_path, mode) = (file.operation, file.path, file.previous_path, file.mode);
+                (self.process(task), Activity::File(FileActivity { operation, path, previous_path, mode }))
+            }
+            Action::Network(network) => (self.process(task), Activity::Network(network)),
+        };
+        Some(Event { time, process: Some(process), activity })
+    }
+
+    fn exec(&mut self, task: TaskRef, program: Program) -> (Arc<Process>, Activity) {
+        let newcomer = self.newcomer(task, Some(program.parent));
+        // An unknown parent is read now, while it is likely to be there.
+        self.process(program.parent);
+        let new = NewProgram {
+            comm: program.comm,
+            executable: program.executable,
+            args: program.args,
+            args_cut: program.args_cut,
+            cwd: program.cwd,
+            credentials: self.credentials(&program.creds),
+            container: container::id(&program.cgroup),
+        };
+        let previous_executable = self.table.exec(newcomer, new);
+        let exec = Exec { previous_executable, script: program.script, image: program.image, inode: program.inode };
+        (self.process(task), Activity::Exec(exec))
+    }
+
+    /// The process as events show it; one that nothing told of yet is asked of /proc, once.
+    fn process(&mut self, task: TaskRef) -> Arc<Process> {
+        let key = self.key_of(task);
+        if !self.table.contains(key) {
+            match proc_fs::read(task.pid).ok().filter(|shown| shown.start_ticks == key.start) {
+                Some(shown) => {
+                    let parent = proc_fs::start_ticks(shown.parent_pid).ok();
+                    let parent = parent.map(|start| self.key(shown.parent_pid, start));
+                    self.take_in(shown, parent);
+                }
+                None => self.table.seed(self.newcomer(task, None), unknown()),
+            }
+        }
+        self.table.shown(key).unwrap_or_else(|| {
+            // The table holds what was just put in; this arm keeps even a mistake there from costing an event.
+            let NewProgram { comm, executable, args, args_cut, cwd, credentials, container } = unknown();
+            let (start, ancestors) = (self.clock.wall(task.start_ns), Vec::new());
+            let pid = task.pid;
+            Arc::new(Process {
+                key,
+                pid,
+                start,
+                comm,
+                executable,
+                args,
+                args_cut,
+                cwd,
+                credentials,
+                container,
+                ancestors,
+            })
+        })
+    }
+
+    fn take_in(&mut self, shown: Shown, parent: Option<ProcessKey>) {
+        let key = self.key(shown.pid, shown.start_ticks);
+        let start = self.clock.wall(shown.start_ticks.saturating_mul(TICK_NS));
+        let program = NewProgram {
+            comm: shown.comm,
+            executable: shown.executable,
+            args: shown.args,
+            args_cut: shown.args_cut,
+            cwd: shown.cwd,
+            credentials: self.credentials(&shown.creds),
+            container: container::id(&shown.cgroup),
+        };
+        self.table.seed(Newcomer { key, start, parent }, program);
+    }
+
+    fn newcomer(&self, task: TaskRef, parent: Option<TaskRef>) -> Newcomer {
+        // The first process has a parent with pid 0, which is no process.
+        let parent = parent.filter(|parent| parent.pid != 0).map(|parent| self.key_of(parent));
+        Newcomer { key: self.key_of(task), start: self.start(task), parent }
+    }
+
+    /// The start time in whole ticks, so that a process shows the same one whoever told us of it.
+    fn start(&self, task: TaskRef) -> Timestamp {
+        self.clock.wall(task.start_ns / TICK_NS * TICK_NS)
+    }
+
+    fn key_of(&self, task: TaskRef) -> ProcessKey {
+        self.key(task.pid, task.start_ns / TICK_NS)
+    }
+
+    fn key(&self, pid: u32, start: u64) -> ProcessKey {
+        ProcessKey { boot: self.boot, pid, start }
+    }
+
+    fn credentials(&self, creds: &Creds) -> Credentials {
+        Credentials {
+            real: self.users.account(creds.uid),
+            effective: self.users.account(creds.euid),
+            gid: creds.gid,
+            egid: creds.egid,
+            login: (creds.login != u32::MAX).then(|| self.users.account(creds.login)),
+        }
+    }
+}
+
+/// What is shown of a process that was gone before anybody could ask.
+fn unknown() -> NewProgram {
+    NewProgram {
+        comm: BString::default(),
+        executable: BString::default(),
+        args: Vec::new(),
+        args_cut: false,
+        cwd: BString::default(),
+        credentials: Credentials::default(),
+        container: None,
+    }
+}

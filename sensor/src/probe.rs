@@ -1,0 +1,156 @@
+//! The probes: the only room that sees aya.
+//!
+//! [`start`] reads the kernel's layout, loads the programs, attaches each hook at the best point this kernel allows, seeds the process table
+//! and starts one thread, which owns the rings and everything that hangs on them:
+//!
+//! ```text
+//! kernel -> process ring -\
+//!                           reader thread: decode -> order -> enrich -> bounded channel -> the sensor
+//! kernel -> other ring   -/
+//! ```
+//!
+//! When the channel is full the thread waits, the rings absorb what they can, and what they cannot is counted by the kernel programs:
+//! `emitted = read + ring_lost`, per ring.
+
+mod attach;
+mod counters;
+mod load;
+mod offsets;
+mod reader;
+mod ring;
+mod sensitive;
+#[cfg(test)]
+mod tests;
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use aya::Btf;
+use bongsu_event::Event;
+use rustix::{
+    event::{EventfdFlags, eventfd},
+    fd::OwnedFd,
+};
+use tokio::sync::mpsc;
+
+pub(crate) use attach::Hook;
+pub(crate) use counters::{Counters, RingCounters};
+
+use crate::{enrich::Enricher, process_table::image::Images};
+use counters::Ledger;
+
+/// Batches that wait for the sensor; with [`reader::BATCH_MAX`] events each, a few MiB.
+const QUEUE_BATCHES: usize = 16;
+
+/// What the probes need to know.
+#[derive(Debug, Clone)]
+pub(crate) struct ProbeConfig {
+    /// Files whose reading is an event.
+    pub(crate) sensitive_paths: Vec<PathBuf>,
+    /// The host's user database.
+    pub(crate) passwd: PathBuf,
+}
+
+impl Default for ProbeConfig {
+    fn default() -> Self {
+        Self { sensitive_paths: Vec::new(), passwd: PathBuf::from("/etc/passwd") }
+    }
+}
+
+/// Why the probes could not be started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// The kernel programs are not there, do not fit, or were refused.
+    #[error(transparent)]
+    Load(#[from] load::LoadError),
+    /// The rings and counters of the object are not as expected: sensor and kernel programs are of different builds.
+    #[error("the kernel programs do not belong to this sensor: {0}")]
+    Foreign(String),
+    /// Not one hook that tells of processes holds.
+    #[error("this kernel lets the sensor attach to nothing: {0}")]
+    Nothing(String),
+    /// Something else the system refused.
+    #[error("cannot start the probes: {what}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}
+
+/// Probes that run.
+pub(crate) struct Probes {
+    /// Where each hook stands.
+    pub(crate) hooks: Vec<Hook>,
+    /// Opens the images of processes, for evidence.
+    pub(crate) images: Images,
+    ledger: Arc<Ledger>,
+    stop: Arc<OwnedFd>,
+}
+
+impl Probes {
+    /// Where every record of the kernel programs went.
+    #[must_use]
+    pub(crate) fn counters(&self) -> Counters {
+        self.ledger.counters()
+    }
+
+    /// Detaches the hooks. The receiver still gets what the kernel had emitted by then, and after it the end of the channel.
+    ///
+    /// # Errors
+    /// When the reader cannot be told, which only a lack of kernel memory could cause.
+    pub(crate) fn stop(&self) -> io::Result<()> {
+        rustix::io::write(&*self.stop, &1u64.to_ne_bytes())?;
+        Ok(())
+    }
+}
+
+impl Drop for Probes {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            tracing::warn!(%error, "cannot tell the probes to stop");
+        }
+    }
+}
+
+/// Starts the probes. Events come out of the receiver in batches, in the order of their time.
+///
+/// # Errors
+/// When this kernel, these rights or this build of the sensor do not allow it.
+pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<Event>>), StartError> {
+    let layout = offsets::read(std::process::id()).map_err(load::LoadError::from)?;
+    let btf = Btf::from_sys_fs().ok();
+    let mut ebpf = load::load(&layout, btf.as_ref())?;
+    attach::ensure_tracefs();
+    let rings = ring::Rings::take(&mut ebpf)?;
+    let ledger = Arc::new(Ledger::take(&mut ebpf)?);
+    let sensitive = sensitive::Sensitive::take(&mut ebpf, config.sensitive_paths.clone())?;
+    let hooks = attach::attach_all(&mut ebpf, btf.as_ref());
+    drop(btf);
+    if hooks.iter().all(|hook| hook.rung == "none") {
+        let reasons: Vec<&str> = hooks.iter().map(|hook| hook.detail.as_str()).collect();
+        return Err(StartError::Nothing(reasons.join("; ")));
+    }
+    let boot = offsets::boot_id().map_err(StartError::system("read the boot id"))?;
+    let mut enricher = Enricher::new(boot, config.passwd.clone());
+    enricher.seed().map_err(StartError::system("list the processes in /proc"))?;
+    let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+        .map_err(|error| StartError::system("make an eventfd")(error.into()))?;
+    let stop = Arc::new(stop);
+    let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
+    let probes =
+        Probes { hooks, images: enricher.images().clone(), ledger: Arc::clone(&ledger), stop: Arc::clone(&stop) };
+    let reader = reader::Reader::new(ebpf, rings, ledger, sensitive, enricher, sender, stop);
+    std::thread::Builder::new()
+        .name("probe-reader".to_owned())
+        .spawn(move || reader.run())
+        .map_err(StartError::system("start the reader's thread"))?;
+    Ok((probes, receiver))
+}

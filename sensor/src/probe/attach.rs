@@ -1,0 +1,187 @@
+//! The attach ladder: for each hook the attach points that will do, best first, each tried by really loading and attaching.
+//!
+//! What a kernel allows cannot be read off its version or its configuration (fentry is refused on locked-down clouds that list it);
+//! only the trial tells. A hook for which no rung holds is reported, and the sensor runs without it.
+
+use std::{error::Error as _, fmt, fs, path::Path};
+
+use aya::{
+    Btf, Ebpf,
+    programs::{Program, ProgramError},
+};
+
+/// Where a hook may be attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rung {
+    /// The entry of a kernel function, by BTF.
+    FunctionEntry { program: &'static str, function: &'static str },
+    /// The entry of a kernel function, by breakpoint.
+    Kprobe { program: &'static str, function: &'static str },
+    /// A tracepoint with the kernel's own arguments.
+    RawTracepoint { program: &'static str, name: &'static str },
+    /// System calls as they return (or are entered): program and tracepoint of the category `syscalls`. Calls that an architecture lacks
+    /// are passed over; one must be there.
+    Syscalls(&'static [(&'static str, &'static str)]),
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FunctionEntry { function, .. } => write!(f, "fentry:{function}"),
+            Self::Kprobe { function, .. } => write!(f, "kprobe:{function}"),
+            Self::RawTracepoint { name, .. } => write!(f, "raw_tracepoint:{name}"),
+            Self::Syscalls(calls) => {
+                write!(f, "tracepoint:")?;
+                calls.iter().enumerate().try_for_each(|(index, (_, call))| {
+                    let comma = if index == 0 { "" } else { "," };
+                    write!(f, "{comma}{call}")
+                })
+            }
+        }
+    }
+}
+
+/// A hook and its ladder.
+pub(crate) struct Ladder {
+    /// What it watches, as the host page names it.
+    pub(crate) name: &'static str,
+    /// Best first.
+    pub(crate) rungs: &'static [Rung],
+}
+
+/// All hooks.
+pub(crate) const LADDERS: &[Ladder] = &[
+    Ladder { name: "exec", rungs: &[Rung::RawTracepoint { program: "exec", name: "sched_process_exec" }] },
+    Ladder { name: "fork", rungs: &[Rung::RawTracepoint { program: "fork", name: "sched_process_fork" }] },
+    Ladder { name: "exit", rungs: &[Rung::RawTracepoint { program: "exit", name: "sched_process_exit" }] },
+];
+
+/// Where a hook stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hook {
+    /// What it watches.
+    pub(crate) name: String,
+    /// What it is attached to; `none` when no rung held.
+    pub(crate) rung: String,
+    /// Why better rungs were not taken; empty when the best one holds.
+    pub(crate) detail: String,
+}
+
+/// Why a rung does not hold.
+#[derive(Debug, thiserror::Error)]
+enum RungError {
+    #[error("the object has no program {0}")]
+    NoProgram(&'static str),
+    #[error("the kernel's own BTF cannot be read")]
+    NoBtf,
+    #[error("this kernel has none of these system calls")]
+    NoCall,
+    #[error(transparent)]
+    Refused(#[from] ProgramError),
+}
+
+/// Attaches what can be attached.
+pub(crate) fn attach_all(ebpf: &mut Ebpf, btf: Option<&Btf>) -> Vec<Hook> {
+    LADDERS.iter().map(|ladder| attach(ebpf, btf, ladder)).collect()
+}
+
+fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, ladder: &Ladder) -> Hook {
+    let mut refused = Vec::new();
+    for rung in ladder.rungs {
+        match attach_rung(ebpf, btf, *rung) {
+            Ok(()) => {
+                return Hook { name: ladder.name.to_owned(), rung: rung.to_string(), detail: refused.join("; ") };
+            }
+            Err(error) => refused.push(format!("{rung}: {}", chain(&error))),
+        }
+    }
+    let detail = refused.join("; ");
+    tracing::warn!(hook = ladder.name, detail, "no attach point holds: the sensor is blind here");
+    Hook { name: ladder.name.to_owned(), rung: "none".to_owned(), detail }
+}
+
+fn attach_rung(ebpf: &mut Ebpf, btf: Option<&Btf>, rung: Rung) -> Result<(), RungError> {
+    match rung {
+        Rung::FunctionEntry { program, function } => {
+            let btf = btf.ok_or(RungError::NoBtf)?;
+            let Some(Program::FEntry(entry)) = ebpf.program_mut(program) else {
+                return Err(RungError::NoProgram(program));
+            };
+            entry.load(function, btf)?;
+            entry.attach()?;
+        }
+        Rung::Kprobe { program, function } => {
+            let Some(Program::KProbe(probe)) = ebpf.program_mut(program) else {
+                return Err(RungError::NoProgram(program));
+            };
+            probe.load()?;
+            probe.attach(function, 0)?;
+        }
+        Rung::RawTracepoint { program, name } => {
+            let Some(Program::RawTracePoint(point)) = ebpf.program_mut(program) else {
+                return Err(RungError::NoProgram(program));
+            };
+            point.load()?;
+            point.attach(name)?;
+        }
+        Rung::Syscalls(calls) => attach_syscalls(ebpf, calls)?,
+    }
+    Ok(())
+}
+
+fn attach_syscalls(ebpf: &mut Ebpf, calls: &[(&'static str, &'static str)]) -> Result<(), RungError> {
+    let mut attached = false;
+    for (program, call) in calls {
+        if !has_call(call) {
+            continue;
+        }
+        let Some(Program::TracePoint(point)) = ebpf.program_mut(program) else {
+            return Err(RungError::NoProgram(program));
+        };
+        // One program may serve several calls; it is loaded for the first.
+        match point.load() {
+            Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
+            Err(error) => return Err(error.into()),
+        }
+        point.attach("syscalls", call)?;
+        attached = true;
+    }
+    if attached { Ok(()) } else { Err(RungError::NoCall) }
+}
+
+fn has_call(name: &str) -> bool {
+    TRACEFS.iter().any(|root| Path::new(root).join("events/syscalls").join(name).exists())
+}
+
+const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+
+/// Mounts tracefs where it belongs when nobody has: the ids of tracepoints are read there.
+pub(crate) fn ensure_tracefs() {
+    if TRACEFS.iter().any(|root| Path::new(root).join("events").exists()) {
+        return;
+    }
+    let nothing: Option<&str> = None;
+    let mounted = fs::create_dir_all(TRACEFS[0]).and_then(|()| {
+        Ok(nix::mount::mount(Some("tracefs"), TRACEFS[0], Some("tracefs"), nix::mount::MsFlags::empty(), nothing)?)
+    });
+    if let Err(error) = mounted {
+        tracing::warn!(%error, "cannot mount tracefs on {}: hooks on system calls will not hold", TRACEFS[0]);
+    }
+}
+
+/// An error with its causes, in one line that fits a host page: verifier logs are long, and their end says what is wrong.
+fn chain(error: &RungError) -> String {
+    const DETAIL_MAX: usize = 600;
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    let text = text.trim().replace('\n', " | ");
+    match text.char_indices().rev().nth(DETAIL_MAX) {
+        Some((at, _)) => format!("...{}", &text[at..]),
+        None => text,
+    }
+}

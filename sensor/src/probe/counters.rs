@@ -1,0 +1,109 @@
+//! Where every record of the kernel programs went.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aya::{
+    Ebpf,
+    maps::{MapData, PerCpuArray},
+};
+
+use super::{StartError, ring::Rings};
+
+/// How long a sum that does not come out is held back. Records that are just on their way make it differ for microseconds; what lasts
+/// longer than this is a real hole, and must show.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// One ring's records. `emitted = read + lost`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct RingCounters {
+    /// Records the kernel programs tried to write.
+    pub(crate) emitted: u64,
+    /// Records the reader took out.
+    pub(crate) read: u64,
+    /// Records that found the ring full.
+    pub(crate) lost: u64,
+    /// Of the read ones, those that made no sense.
+    pub(crate) undecodable: u64,
+}
+
+/// All records. Taken at a moment at which the rings were empty, as often as there is one, so that nothing is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counters {
+    /// Fork, exec, exit, credentials.
+    pub(crate) process: RingCounters,
+    /// Files and sockets.
+    pub(crate) other: RingCounters,
+}
+
+impl Counters {
+    /// Over both rings.
+    #[must_use]
+    pub(crate) fn emitted(&self) -> u64 {
+        self.process.emitted + self.other.emitted
+    }
+
+    /// Over both rings.
+    #[must_use]
+    pub(crate) fn read(&self) -> u64 {
+        self.process.read + self.other.read
+    }
+
+    /// Over both rings.
+    #[must_use]
+    pub(crate) fn ring_lost(&self) -> u64 {
+        self.process.lost + self.other.lost
+    }
+
+    /// Over both rings.
+    #[must_use]
+    pub(crate) fn undecodable(&self) -> u64 {
+        self.process.undecodable + self.other.undecodable
+    }
+
+    fn balances(&self) -> bool {
+        self.emitted() == self.read() + self.ring_lost()
+    }
+}
+
+/// The kernel's counters and the last sum of them that came out.
+pub(super) struct Ledger {
+    kernel: PerCpuArray<MapData, [u64; 2]>,
+    last: Mutex<(Counters, Instant)>,
+}
+
+impl Ledger {
+    /// Takes the counters out of the object.
+    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, StartError> {
+        let map = ebpf.take_map("COUNTERS").ok_or_else(|| StartError::Foreign("no map COUNTERS".to_owned()))?;
+        let kernel =
+            PerCpuArray::try_from(map).map_err(|error| StartError::Foreign(format!("map COUNTERS: {error}")))?;
+        Ok(Self { kernel, last: Mutex::new((Counters::default(), Instant::now())) })
+    }
+
+    /// The last sum that came out, or a newer one that does not, when that has lasted.
+    pub(super) fn counters(&self) -> Counters {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Called by the reader whenever it found the rings empty.
+    pub(super) fn settle(&self, rings: &Rings) {
+        let now = Counters {
+            process: self.ring(0, rings.process.read, rings.process.undecodable),
+            other: self.ring(1, rings.other.read, rings.other.undecodable),
+        };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.balances() || last.1.elapsed() > SETTLE {
+            *last = (now, Instant::now());
+        }
+    }
+
+    fn ring(&self, index: u32, read: u64, undecodable: u64) -> RingCounters {
+        // A counter that cannot be read is shown as 0 emitted: the sum does not come out, and that is seen.
+        let (emitted, lost) = self
+            .kernel
+            .get(&index, 0)
+            .map_or((0, 0), |cpus| cpus.iter().fold((0, 0), |(emitted, lost), cpu| (emitted + cpu[0], lost + cpu[1])));
+        RingCounters { emitted, read, lost, undecodable }
+    }
+}

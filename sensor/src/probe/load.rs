@@ -1,0 +1,36 @@
+//! From the embedded object to programs that can be attached.
+
+use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
+use bongsu_sensor_abi::Record;
+
+use super::offsets::{Layout, OffsetsError};
+
+/// The kernel programs, compiled by `cargo xtask ebpf` and put here by build.rs; empty when there were none.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/kernel-programs"));
+
+/// Why the kernel programs could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    /// Nothing to load.
+    #[error("this sensor was built without its kernel programs: run cargo xtask ebpf, then build again")]
+    NoPrograms,
+    /// Nothing to adapt them to.
+    #[error("cannot fit the kernel programs to this kernel")]
+    Offsets(#[from] OffsetsError),
+    /// The kernel would not have the maps, or the object is broken.
+    #[error("cannot load the kernel programs (root, or CAP_BPF with CAP_PERFMON and CAP_SYS_ADMIN, is needed)")]
+    Refused(#[source] EbpfError),
+}
+
+/// Creates the maps and sets the globals; no program is loaded yet.
+pub(crate) fn load(layout: &Layout, btf: Option<&Btf>) -> Result<Ebpf, LoadError> {
+    if OBJECT.is_empty() {
+        return Err(LoadError::NoPrograms);
+    }
+    EbpfLoader::new()
+        .btf(btf)
+        .override_global("OFFSETS", layout.offsets.as_bytes(), true)
+        .override_global("SETTINGS", layout.settings.as_bytes(), true)
+        .load(OBJECT)
+        .map_err(LoadError::Refused)
+}

@@ -1,0 +1,146 @@
+//! Where members lie in the running kernel's structs, by its BTF.
+
+use std::io;
+
+use bongsu_sensor_abi::{ABSENT, Offsets, Settings};
+use btf_rs::{Btf, BtfType, Type};
+
+/// The kernel's own description of its types.
+const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+/// Structs that a kernel may lack, or members it may lack; the programs look for [`ABSENT`].
+const OPTIONAL: [(&str, &str); 3] =
+    [("task_struct", "loginuid"), ("sock_common", "skc_v6_rcv_saddr"), ("sock_common", "skc_v6_daddr")];
+
+/// Anonymous structs and unions nest a few levels in the kernel.
+const NESTING_MAX: u32 = 8;
+
+/// Why offsets could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OffsetsError {
+    /// The kernel was built without CONFIG_DEBUG_INFO_BTF, or /sys is not mounted.
+    #[error(
+        "cannot read the kernel's type information from {VMLINUX} (kernels from 5.8 on with CONFIG_DEBUG_INFO_BTF have it)"
+    )]
+    Read(#[source] btf_rs::Error),
+    /// A kernel newer or stranger than we know.
+    #[error("this kernel's {structure} has no member {member}")]
+    Missing {
+        /// The struct.
+        structure: &'static str,
+        /// The member, by its newest name.
+        member: &'static str,
+    },
+    /// BTF that refers to what it does not hold.
+    #[error("the kernel's type information about {structure} is broken")]
+    Broken {
+        /// The struct.
+        structure: &'static str,
+        /// What the parser says.
+        #[source]
+        source: btf_rs::Error,
+    },
+}
+
+/// What the programs must know of this kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) offsets: Offsets,
+    pub(crate) settings: Settings,
+}
+
+/// Reads the running kernel's layout.
+pub(crate) fn read(own_pid: u32) -> Result<Layout, OffsetsError> {
+    let btf = Btf::from_file(VMLINUX).map_err(OffsetsError::Read)?;
+    #[cfg_attr(target_arch = "x86_64", expect(unused_mut, reason = "only x86 names each register"))]
+    let mut offsets = Offsets::find(|structure, members| member_offset(&btf, structure, members))?;
+    #[cfg(target_arch = "aarch64")]
+    {
+        offsets.regs_1 += 8;
+        offsets.regs_2 += 16;
+        offsets.regs_3 += 24;
+    }
+    let settings = Settings {
+        own_pid,
+        exit_tells_last: u32::from(tracepoint_parameters(&btf, "btf_trace_sched_process_exit") == Some(2)),
+        memory_controller: enumerator(&btf, "cgroup_subsys_id", "memory_cgrp_id").unwrap_or(ABSENT),
+        reserved: 0,
+    };
+    Ok(Layout { offsets, settings })
+}
+
+fn member_offset(btf: &Btf, structure: &'static str, members: &'static [&'static str]) -> Result<u32, OffsetsError> {
+    let broken = |source| OffsetsError::Broken { structure, source };
+    for candidate in btf.resolve_types_by_name(structure).map_err(broken)? {
+        let Type::Struct(candidate) = candidate else { continue };
+        for name in members {
+            if let Some(bits) = find_member(btf, &candidate, name, NESTING_MAX).map_err(broken)? {
+                return Ok(bits / 8);
+            }
+        }
+    }
+    let member = members.first().copied().unwrap_or_default();
+    if OPTIONAL.contains(&(structure, member)) {
+        return Ok(ABSENT);
+    }
+    Err(OffsetsError::Missing { structure, member })
+}
+
+/// The offset in bits of the member `name`, also when it lies in an anonymous struct or union.
+fn find_member(btf: &Btf, structure: &btf_rs::Struct, name: &str, depth: u32) -> Result<Option<u32>, btf_rs::Error> {
+    for member in &structure.members {
+        let own_name =
+            if member.get_name_offset().unwrap_or(0) == 0 { String::new() } else { btf.resolve_name(member)? };
+        if own_name == name {
+            return Ok(Some(member.bit_offset()));
+        }
+        if own_name.is_empty()
+            && depth > 0
+            && let Type::Struct(inner) | Type::Union(inner) = btf.resolve_chained_type(member)?
+            && let Some(bits) = find_member(btf, &inner, name, depth - 1)?
+        {
+            return Ok(Some(member.bit_offset() + bits));
+        }
+    }
+    Ok(None)
+}
+
+/// How many arguments a tracepoint hands to programs.
+fn tracepoint_parameters(btf: &Btf, typedef: &str) -> Option<usize> {
+    let Type::Typedef(typedef) = btf.resolve_types_by_name(typedef).ok()?.pop()? else { return None };
+    let Type::Ptr(pointer) = btf.resolve_chained_type(&typedef).ok()? else { return None };
+    let Type::FuncProto(prototype) = btf.resolve_chained_type(&pointer).ok()? else { return None };
+    // The first one is the tracepoint's own.
+    prototype.parameters.len().checked_sub(1)
+}
+
+fn enumerator(btf: &Btf, name: &str, value: &str) -> Option<u32> {
+    let Type::Enum(found) = btf.resolve_types_by_name(name).ok()?.pop()? else { return None };
+    let member = found.members.iter().find(|member| btf.resolve_name(*member).is_ok_and(|name| name == value))?;
+    Some(member.val())
+}
+
+/// The first eight bytes of the boot id, as process keys carry them.
+pub(crate) fn boot_id() -> io::Result<u64> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+    u64::from_str_radix(&digits, 16).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_member_is_found_in_the_running_kernel() {
+        let Ok(layout) = read(1) else {
+            println!("skipped: this kernel has no BTF");
+            return;
+        };
+        assert_eq!(layout.offsets.path_mount, 0);
+        assert_eq!(layout.offsets.path_dentry, 8);
+        assert_eq!(layout.offsets.sock_remote, 0, "skc_daddr lies first, in anonymous structs");
+        assert_ne!(layout.offsets.task_pid, layout.offsets.task_tgid);
+        assert_ne!(layout.settings.memory_controller, ABSENT);
+    }
+}

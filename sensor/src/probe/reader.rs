@@ -1,0 +1,206 @@
+//! The reader: one thread that empties the rings, puts their records into one order and sends events.
+//!
+//! The rings are separate so that files cannot push out processes; the price is that a file's record can be read before the record of
+//! the exec that explains it. The order is restored by the clock: in each round the other ring is read first and the process ring after it,
+//! so whatever caused a record of the other ring has been read by then; records are handed on sorted by time, and only those older than
+//! a *horizon*, which lies [`HOLD_NS`] before the round began: within that time a program on another CPU may still be writing a record whose
+//! time it took earlier.
+
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc, time::Duration};
+
+use aya::Ebpf;
+use bongsu_event::Event;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fd::OwnedFd,
+    io::Errno,
+};
+use tokio::sync::mpsc;
+
+use super::{counters::Ledger, ring::Rings, sensitive::Sensitive};
+use crate::{
+    decode::Decoded,
+    enrich::{Enricher, clock::since_boot_ns},
+};
+
+/// Events in one batch at most.
+pub(super) const BATCH_MAX: usize = 512;
+
+/// Records taken from one ring in one round at most, which bounds the memory of a round.
+const ROUND_MAX: usize = 4096;
+
+/// How long a record waits for one that was written later but happened earlier.
+const HOLD_NS: u64 = 1_000_000;
+
+/// Between two rounds while there is something to do. Waking once for many records is what makes them cheap; the rings hold what a busy
+/// host writes in seconds.
+const PACE: Duration = Duration::from_millis(4);
+
+/// With nothing to do, the thread sleeps until a ring has something, or this long: users, images and sensitive paths are looked after.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Everything that hangs on the rings. Owned by its thread.
+pub(super) struct Reader {
+    /// Keeps the programs attached.
+    ebpf: Option<Ebpf>,
+    rings: Rings,
+    ledger: Arc<Ledger>,
+    sensitive: Sensitive,
+    enricher: Enricher,
+    sender: mpsc::Sender<Vec<Event>>,
+    stop: Arc<OwnedFd>,
+    waiting: BinaryHeap<Reverse<Waiting>>,
+    /// Numbers records as they are read: of two with the same time the one read first comes first.
+    arrived: u64,
+}
+
+struct Waiting {
+    order: (u64, u64),
+    decoded: Decoded,
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.order.cmp(&other.order)
+    }
+}
+
+/// Why the thread ends.
+enum End {
+    /// It was told to.
+    Stopped,
+    /// Nobody receives.
+    Unheard,
+}
+
+impl Reader {
+    pub(super) fn new(
+        ebpf: Ebpf,
+        rings: Rings,
+        ledger: Arc<Ledger>,
+        sensitive: Sensitive,
+        enricher: Enricher,
+        sender: mpsc::Sender<Vec<Event>>,
+        stop: Arc<OwnedFd>,
+    ) -> Self {
+        let waiting = BinaryHeap::new();
+        Self { ebpf: Some(ebpf), rings, ledger, sensitive, enricher, sender, stop, waiting, arrived: 0 }
+    }
+
+    /// Runs until it is stopped or nobody receives any more.
+    pub(super) fn run(mut self) {
+        match self.rounds() {
+            Ok(End::Stopped) => {
+                // Dropping the object detaches the programs; the rings live on and hold what was written until now.
+                self.ebpf = None;
+                if let Ok(()) | Err(End::Stopped) = self.drain() {
+                    tracing::debug!("probes stopped");
+                }
+            }
+            Ok(End::Unheard) => tracing::debug!("probes stopped: nobody receives"),
+            Err(error) => tracing::error!(%error, "probes stopped: cannot wait for the rings"),
+        }
+    }
+
+    fn rounds(&mut self) -> Result<End, Errno> {
+        loop {
+            self.enricher.refresh();
+            self.sensitive.refresh();
+            let horizon = since_boot_ns().saturating_sub(HOLD_NS);
+            let empty = self.read();
+            if let Err(end) = self.send(horizon) {
+                return Ok(end);
+            }
+            let busy = !empty || !self.waiting.is_empty();
+            if self.wait(busy, empty)? {
+                return Ok(End::Stopped);
+            }
+        }
+    }
+
+    /// Takes what the rings hold, within the bound of a round. Says whether they are empty.
+    fn read(&mut self) -> bool {
+        let Self { rings, waiting, arrived, enricher, .. } = self;
+        let mut take = |decoded: Decoded| {
+            *arrived += 1;
+            enricher.keep_image(&decoded);
+            waiting.push(Reverse(Waiting { order: (decoded.time_ns, *arrived), decoded }));
+        };
+        let other_empty = rings.other.drain(ROUND_MAX, &mut take);
+        // Without a bound of its own: what explains the other ring's records must be read. The ring is what bounds it.
+        let process_empty = rings.process.drain(usize::MAX, &mut take);
+        if other_empty && process_empty {
+            self.ledger.settle(&self.rings);
+        }
+        other_empty && process_empty
+    }
+
+    /// Hands on what is older than the horizon.
+    fn send(&mut self, horizon: u64) -> Result<(), End> {
+        let mut batch = Vec::new();
+        while let Some(Reverse(next)) = self.waiting.peek() {
+            if next.order.0 > horizon {
+                break;
+            }
+            let Some(Reverse(next)) = self.waiting.pop() else { break };
+            let Some(event) = self.enricher.enrich(next.decoded) else { continue };
+            self.sensitive.follow(&event.activity);
+            batch.push(event);
+            if batch.len() >= BATCH_MAX {
+                self.hand_over(std::mem::take(&mut batch))?;
+            }
+        }
+        if batch.is_empty() { Ok(()) } else { self.hand_over(batch) }
+    }
+
+    /// A full channel makes this wait; the rings absorb.
+    fn hand_over(&self, batch: Vec<Event>) -> Result<(), End> {
+        self.sender.blocking_send(batch).map_err(|_closed| End::Unheard)
+    }
+
+    /// Waits for work. Says whether to stop.
+    fn wait(&self, busy: bool, empty: bool) -> Result<bool, Errno> {
+        let timeout = if !empty {
+            Duration::ZERO
+        } else if busy {
+            PACE
+        } else {
+            IDLE
+        };
+        let timeout = Timespec { tv_sec: timeout.as_secs().cast_signed(), tv_nsec: timeout.subsec_nanos().into() };
+        let stop = PollFd::new(&*self.stop, PollFlags::IN);
+        let mut watched = [stop, ring_poll(self.rings.process.fd()), ring_poll(self.rings.other.fd())];
+        // While busy the rings are not watched: they nearly always have something, and the pace would be lost.
+        let count = if busy { 1 } else { watched.len() };
+        match poll(&mut watched[..count], Some(&timeout)) {
+            Ok(_) | Err(Errno::INTR) => Ok(watched[0].revents().contains(PollFlags::IN)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Everything there still is.
+    fn drain(&mut self) -> Result<(), End> {
+        while !self.read() {
+            self.send(u64::MAX)?;
+        }
+        self.send(u64::MAX)
+    }
+}
+
+fn ring_poll(fd: std::os::fd::BorrowedFd<'_>) -> PollFd<'_> {
+    PollFd::from_borrowed_fd(fd, PollFlags::IN)
+}

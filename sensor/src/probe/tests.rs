@@ -1,0 +1,4 @@
+//! The real programs in the real kernel, and real actions. Skipped, with the reason printed, only where there is no root or no BPF.
+
+mod lab;
+mod process;

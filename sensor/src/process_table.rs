@@ -1,0 +1,207 @@
+//! The table of processes: who each event's process is, and who its ancestors are.
+//!
+//! Fed by the records of the process ring in the order in which the kernel wrote them, and seeded once from /proc for those older than
+//! the sensor. The table owns the snapshots ([`Arc<Process>`]) that events share; a snapshot is rebuilt only when the process or one of its
+//! ancestors became something else. It refuses to guess: a process that neither a record nor /proc explains is shown with its key
+//! alone.
+//!
+//! Bounded: [`LIVE_MAX`] processes, and the last [`EXITED_MAX`] that ended, which stay so that events read late still find them.
+
+pub(crate) mod image;
+pub(crate) mod proc_fs;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use ahash::AHashMap;
+use bongsu_event::{Ancestor, Credentials, Process, ProcessKey, Timestamp};
+use bstr::BString;
+
+/// More processes than this at once, and the oldest we know are forgotten (and read from /proc again when they act).
+const LIVE_MAX: usize = 32_768;
+
+/// How many ended processes stay.
+const EXITED_MAX: usize = 4_096;
+
+/// What an exec makes of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewProgram {
+    pub(crate) comm: BString,
+    pub(crate) executable: BString,
+    pub(crate) args: Vec<BString>,
+    pub(crate) args_cut: bool,
+    pub(crate) cwd: BString,
+    pub(crate) credentials: Credentials,
+    pub(crate) container: Option<BString>,
+}
+
+/// A process that has just been met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Newcomer {
+    pub(crate) key: ProcessKey,
+    pub(crate) start: Timestamp,
+    pub(crate) parent: Option<ProcessKey>,
+}
+
+struct Node {
+    parent: Option<ProcessKey>,
+    start: Timestamp,
+    /// What events show. While `inherited`, it is still the maker's: most children exec before anything else is told of them, so a
+    /// snapshot of their own would be built for nothing.
+    shown: Arc<Process>,
+    inherited: bool,
+    /// The parent's snapshot that `shown` was built with.
+    parent_shown: Option<Arc<Process>>,
+    exited: bool,
+}
+
+/// The table.
+#[derive(Default)]
+pub(crate) struct ProcessTable {
+    nodes: AHashMap<ProcessKey, Node>,
+    /// Those that ended, in that order.
+    exited: VecDeque<ProcessKey>,
+}
+
+impl ProcessTable {
+    /// Whether the process is known.
+    pub(crate) fn contains(&self, key: ProcessKey) -> bool {
+        self.nodes.contains_key(&key)
+    }
+
+    /// Takes in a process as /proc or an exec shows it. One that is there already is left alone: live events know better.
+    pub(crate) fn seed(&mut self, newcomer: Newcomer, program: NewProgram) {
+        if self.contains(newcomer.key) {
+            return;
+        }
+        let shown = Arc::new(build(newcomer.key, newcomer.start, program, Vec::new()));
+        self.insert(newcomer, shown, false);
+    }
+
+    /// `maker` made a child, which is what its maker is until it execs.
+    pub(crate) fn fork(&mut self, maker: ProcessKey, child: Newcomer) {
+        if self.contains(child.key) {
+            return;
+        }
+        if let Some(shown) = self.shown(maker) {
+            self.insert(child, shown, true);
+        }
+    }
+
+    /// The process became another program. Says what its executable was before.
+    pub(crate) fn exec(&mut self, newcomer: Newcomer, program: NewProgram) -> Option<BString> {
+        let previous = self.nodes.get(&newcomer.key).map(|node| node.shown.executable.clone());
+        let (key, start, parent) = (newcomer.key, newcomer.start, newcomer.parent);
+        match self.nodes.get_mut(&key) {
+            Some(node) => {
+                let ancestors = node.parent_shown.as_deref().map(line).unwrap_or_else(|| line_of(node));
+                node.shown = Arc::new(build(key, start, program, ancestors));
+                node.inherited = false;
+                // Who adopted it since is no story; who made it is.
+                node.parent = node.parent.or(parent);
+            }
+            None => self.seed(newcomer, program),
+        }
+        previous
+    }
+
+    /// The process changed its identities.
+    pub(crate) fn set_credentials(&mut self, key: ProcessKey, credentials: &Credentials) {
+        let Some(shown) = self.shown(key) else { return };
+        if shown.credentials != *credentials
+            && let Some(node) = self.nodes.get_mut(&key)
+        {
+            node.shown = Arc::new(Process { credentials: credentials.clone(), ..Process::clone(&shown) });
+        }
+    }
+
+    /// The process ended. It stays for a while; says whether this was news.
+    pub(crate) fn exit(&mut self, key: ProcessKey) -> bool {
+        let Some(node) = self.nodes.get_mut(&key) else { return true };
+        if node.exited {
+            return false;
+        }
+        node.exited = true;
+        self.exited.push_back(key);
+        if self.exited.len() > EXITED_MAX
+            && let Some(oldest) = self.exited.pop_front()
+        {
+            self.nodes.remove(&oldest);
+        }
+        true
+    }
+
+    /// The process as events show it now.
+    pub(crate) fn shown(&mut self, key: ProcessKey) -> Option<Arc<Process>> {
+        self.refresh(key, Process::ANCESTORS_MAX)
+    }
+
+    /// The snapshot of `key`, rebuilt when something above it changed. `depth` bounds the way up, and with it a loop of parents that a
+    /// hostile /proc could show.
+    fn refresh(&mut self, key: ProcessKey, depth: usize) -> Option<Arc<Process>> {
+        let parent_key = self.nodes.get(&key)?.parent;
+        let parent = match (parent_key, depth.checked_sub(1)) {
+            (Some(parent), Some(depth)) => self.refresh(parent, depth),
+            _ => None,
+        };
+        let node = self.nodes.get_mut(&key)?;
+        let above_changed = match (&parent, &node.parent_shown) {
+            (Some(now), Some(then)) => !Arc::ptr_eq(now, then),
+            (Some(_), None) => true,
+            // The parent was forgotten: what we knew of it stays true.
+            (None, _) => false,
+        };
+        if node.inherited || above_changed {
+            let ancestors = parent.as_deref().map_or_else(|| line_of(node), line);
+            node.shown =
+                Arc::new(Process { key, pid: key.pid, start: node.start, ancestors, ..Process::clone(&node.shown) });
+            node.inherited = false;
+            node.parent_shown = parent;
+        }
+        Some(Arc::clone(&node.shown))
+    }
+
+    fn insert(&mut self, newcomer: Newcomer, shown: Arc<Process>, inherited: bool) {
+        if self.nodes.len() >= LIVE_MAX + EXITED_MAX {
+            self.forget_oldest();
+        }
+        let Newcomer { key, start, parent } = newcomer;
+        let node = Node { parent, start, shown, inherited, parent_shown: None, exited: false };
+        self.nodes.insert(key, node);
+    }
+
+    /// Makes room: a sixteenth at once, the longest running first, so that the search for them is rare.
+    fn forget_oldest(&mut self) {
+        let mut live: Vec<ProcessKey> =
+            self.nodes.iter().filter(|(_, node)| !node.exited).map(|(key, _)| *key).collect();
+        live.sort_unstable_by_key(|key| key.start);
+        for key in live.into_iter().take(LIVE_MAX / 16) {
+            self.nodes.remove(&key);
+        }
+    }
+}
+
+fn build(key: ProcessKey, start: Timestamp, program: NewProgram, ancestors: Vec<Ancestor>) -> Process {
+    let NewProgram { comm, executable, args, args_cut, cwd, credentials, container } = program;
+    Process { key, pid: key.pid, start, comm, executable, args, args_cut, cwd, credentials, container, ancestors }
+}
+
+/// The ancestors of a child of `parent`.
+fn line(parent: &Process) -> Vec<Ancestor> {
+    let nearest = Ancestor {
+        key: parent.key,
+        pid: parent.pid,
+        comm: parent.comm.clone(),
+        executable: parent.executable.clone(),
+        args: parent.args.clone(),
+        user: parent.credentials.real.clone(),
+    };
+    let further = parent.ancestors.iter().map(|ancestor| Ancestor { args: Vec::new(), ..ancestor.clone() });
+    std::iter::once(nearest).chain(further).take(Process::ANCESTORS_MAX).collect()
+}
+
+/// The ancestors of a node whose parent is not at hand. While it still shows its maker, the maker is the nearest.
+fn line_of(node: &Node) -> Vec<Ancestor> {
+    if node.inherited { line(&node.shown) } else { node.shown.ancestors.clone() }
+}

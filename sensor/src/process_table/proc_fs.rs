@@ -1,0 +1,168 @@
+//! What /proc tells of a process that started before the sensor, or that no record explained.
+//!
+//! Everything read here is a claim about a pid at some moment; the start time is checked last, so that a pid that was given to
+//! another process meanwhile is not mistaken for the first.
+
+use std::{
+    fs, io,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+};
+
+use bongsu_sensor_abi::Creds;
+use bstr::{BString, ByteSlice};
+
+/// Nanoseconds of one tick of /proc, and of process keys.
+pub(crate) const TICK_NS: u64 = 10_000_000;
+
+/// The kernel caps a line of arguments at its stack limit, megabytes; a snapshot takes as much as a record does.
+const ARGS_MAX: usize = 4096;
+
+/// A process as /proc shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) pid: u32,
+    pub(crate) start_ticks: u64,
+    pub(crate) parent_pid: u32,
+    pub(crate) comm: BString,
+    pub(crate) executable: BString,
+    pub(crate) args: Vec<BString>,
+    pub(crate) args_cut: bool,
+    pub(crate) cwd: BString,
+    pub(crate) creds: Creds,
+    pub(crate) cgroup: BString,
+}
+
+/// All pids that exist now.
+pub(crate) fn pids() -> io::Result<Vec<u32>> {
+    let entries = fs::read_dir("/proc")?;
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
+}
+
+/// Reads one process. Kernel threads have no executable, no arguments and no directory worth naming.
+pub(crate) fn read(pid: u32) -> io::Result<Shown> {
+    let (mut args, args_cut) = arguments(&read_some(&format!("/proc/{pid}/cmdline"))?);
+    args.shrink_to_fit();
+    let executable = link(pid, "exe");
+    let cwd = link(pid, "cwd");
+    let cgroup = cgroup_path(&fs::read(format!("/proc/{pid}/cgroup")).unwrap_or_default());
+    let mut creds = credentials(&fs::read(format!("/proc/{pid}/status"))?);
+    creds.login = fs::read_to_string(format!("/proc/{pid}/loginuid"))
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(u32::MAX);
+    let stat = stat(pid)?;
+    Ok(Shown {
+        pid,
+        start_ticks: stat.start_ticks,
+        parent_pid: stat.parent_pid,
+        comm: stat.comm,
+        executable: executable.strip_suffix(b" (deleted)").unwrap_or(&executable).into(),
+        args,
+        args_cut,
+        cwd,
+        creds,
+        cgroup,
+    })
+}
+
+/// When the process that has this pid now started, in ticks since boot.
+pub(crate) fn start_ticks(pid: u32) -> io::Result<u64> {
+    Ok(stat(pid)?.start_ticks)
+}
+
+struct Stat {
+    comm: BString,
+    parent_pid: u32,
+    start_ticks: u64,
+}
+
+fn stat(pid: u32) -> io::Result<Stat> {
+    let bytes = fs::read(format!("/proc/{pid}/stat"))?;
+    parse_stat(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat is garbled")))
+}
+
+/// The name stands in parentheses and may hold any byte, parentheses too: the last one ends it.
+fn parse_stat(bytes: &[u8]) -> Option<Stat> {
+    let (open, close) = (bytes.find_byte(b'(')?, bytes.rfind_byte(b')')?);
+    let comm = bytes.get(open + 1..close)?.into();
+    let rest = bytes.get(close + 1..)?.to_str().ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    let parent_pid = fields.nth(1)?.parse().ok()?;
+    let start_ticks = fields.nth(17)?.parse().ok()?;
+    Some(Stat { comm, parent_pid, start_ticks })
+}
+
+fn read_some(path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(fs::File::open(path)?, ARGS_MAX as u64 + 1), &mut bytes)?;
+    Ok(bytes)
+}
+
+fn arguments(bytes: &[u8]) -> (Vec<BString>, bool) {
+    let cut = bytes.len() > ARGS_MAX;
+    let bytes = bytes.get(..ARGS_MAX).unwrap_or(bytes);
+    if bytes.is_empty() {
+        return (Vec::new(), false);
+    }
+    (bytes.strip_suffix(b"\0").unwrap_or(bytes).split_str(b"\0").map(BString::from).collect(), cut)
+}
+
+fn link(pid: u32, name: &str) -> BString {
+    fs::read_link(format!("/proc/{pid}/{name}")).map(|path| path.into_os_string().into_vec()).unwrap_or_default().into()
+}
+
+/// The path in the unified hierarchy, or the memory controller's where that says nothing; the same choice as the kernel programs make.
+fn cgroup_path(bytes: &[u8]) -> BString {
+    let of = |controller: &[u8]| {
+        bytes.lines().find_map(|line| {
+            let mut parts = line.splitn_str(3, b":");
+            let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+            controllers.split_str(b",").any(|name| name == controller).then(|| BString::from(path))
+        })
+    };
+    of(b"").filter(|path| path != "/").or_else(|| of(b"memory")).unwrap_or_default()
+}
+
+fn credentials(status: &[u8]) -> Creds {
+    let ids = |name: &[u8]| -> [u32; 3] {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        let mut fields = line.fields().filter_map(|field| field.to_str().ok()?.parse().ok());
+        std::array::from_fn(|_| fields.next().unwrap_or(u32::MAX))
+    };
+    let ([uid, euid, suid], [gid, egid, sgid]) = (ids(b"Uid:"), ids(b"Gid:"));
+    Creds { uid, gid, suid, sgid, euid, egid, login: u32::MAX, reserved: 0 }
+}
+
+/// Whether a path is one a memfd shows in /proc.
+pub(crate) fn is_memfd(path: &std::path::Path) -> bool {
+    path.as_os_str().as_bytes().starts_with(b"/memfd:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_shift_the_fields() {
+        let line = b"42 (a) b) c) S 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 999 1\n";
+        let stat = parse_stat(line).unwrap();
+        assert_eq!((stat.comm.as_slice(), stat.parent_pid, stat.start_ticks), (b"a) b) c".as_slice(), 7, 12345));
+    }
+
+    #[test]
+    fn this_process_is_read_as_it_is() {
+        let shown = read(std::process::id()).unwrap();
+        assert_eq!(shown.executable, std::env::current_exe().unwrap().into_os_string().into_vec());
+        assert_eq!(shown.args[0], std::env::args_os().next().unwrap().into_vec());
+        assert_eq!(shown.cwd, std::env::current_dir().unwrap().into_os_string().into_vec());
+        assert_eq!(shown.creds.uid, nix::unistd::getuid().as_raw());
+        assert_eq!(shown.start_ticks, start_ticks(std::process::id()).unwrap());
+    }
+
+    #[test]
+    fn the_unified_hierarchy_speaks_first() {
+        assert_eq!(cgroup_path(b"5:cpu,memory:/docker/x\n0::/\n"), "/docker/x");
+        assert_eq!(cgroup_path(b"0::/system.slice/a.service\n"), "/system.slice/a.service");
+        assert_eq!(cgroup_path(b""), "");
+    }
+}
