@@ -7,5 +7,7 @@ mod clock;
 mod courier;
 mod notify;
 mod store;
+mod view;
+mod web;
 
 fn main() {}

@@ -6,6 +6,8 @@
 //!
 //! Bounded by: one writer at a time (`Store::write` waits its turn), `READERS_MAX` readers, and a limit in every query that lists.
 
+mod advice;
+mod anomaly;
 mod complaint;
 mod epoch;
 mod event;
@@ -23,6 +25,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub(crate) use anomaly::{AnomalyRow, put_anomaly};
 pub(crate) use complaint::{Complaint, ComplaintKind, settle};
 pub(crate) use epoch::{AppendError, Appended, LedgerFigures, LedgerRow, NewBatch, ShedRow, append};
 pub(crate) use event::{EventRange, NewEvent, Position};

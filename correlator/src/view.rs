@@ -6,9 +6,71 @@
 
 mod blind_spot;
 mod finding;
+mod incident;
 mod process_tree;
+mod sensor;
 mod sentence;
 mod technique;
 #[cfg(test)]
 pub(crate) mod testing;
 mod timeline;
+
+use bongsu_api::{Anomaly, Incident, Sensor};
+use bongsu_event::SensorId;
+
+pub(crate) use blind_spot::blind_spots;
+pub(crate) use incident::summary;
+pub(crate) use sensor::Presence;
+pub(crate) use timeline::entry;
+
+use crate::store::{IncidentNumber, IncidentRow, ReadError, SensorRow, Store};
+
+/// The incident of that number, whole; `None` when there is none. `presence` tells which sensors have a session now.
+pub(crate) async fn incident(
+    store: &Store,
+    number: IncidentNumber,
+    presence: impl Fn(SensorId) -> Presence,
+) -> Result<Option<Incident>, ReadError> {
+    let Some(row) = store.incident(number).await? else { return Ok(None) };
+    let findings = store.findings_of(number).await?;
+    let (chosen, event_count) = incident::chosen_events(&findings);
+    let events = store.events(&chosen).await?;
+    let mut sensors = Vec::with_capacity(row.hosts.len());
+    for (id, _) in &row.hosts {
+        if let Some(known) = store.sensor(*id).await? {
+            sensors.push(with_ledgers(store, &known, presence(*id)).await?);
+        }
+    }
+    let advice = store.advice(number).await?.map(|(_, advice)| advice);
+    let anomaly = worst_anomaly(store, &row).await?;
+    let evidence = Vec::new();
+    let parts = incident::Parts { row, findings, events, event_count, sensors, advice, evidence, anomaly };
+    Ok(Some(incident::compose(parts)))
+}
+
+/// All sensors with their ledgers, newest first.
+pub(crate) async fn sensors(store: &Store, presence: impl Fn(SensorId) -> Presence) -> Result<Vec<Sensor>, ReadError> {
+    let mut sensors = Vec::new();
+    for row in store.sensors().await? {
+        sensors.push(with_ledgers(store, &row, presence(row.id)).await?);
+    }
+    Ok(sensors)
+}
+
+async fn with_ledgers(store: &Store, row: &SensorRow, presence: Presence) -> Result<Sensor, ReadError> {
+    Ok(sensor::sensor(row, presence, &store.ledgers(row.id).await?))
+}
+
+/// The most unusual window that any of the incident's hosts had in its time.
+async fn worst_anomaly(store: &Store, row: &IncidentRow) -> Result<Option<Anomaly>, ReadError> {
+    let mut worst: Option<Anomaly> = None;
+    for (sensor, _) in &row.hosts {
+        if let Some(found) = store.worst_anomaly(*sensor, row.first, row.last).await?
+            && worst.as_ref().is_none_or(|worst| worst.score < found.score)
+        {
+            let reasons = found.reasons.iter().map(|reason| finding::text(reason)).collect();
+            worst = Some(Anomaly { score: found.score, reasons });
+        }
+    }
+    Ok(worst)
+}
