@@ -29,7 +29,7 @@ fn with_every_string(hostile: &str) -> Incident {
 #[test]
 fn no_string_becomes_markup() {
     for hostile in
-        ["\"><script>alert(1)</script>", "' onmouseover='alert(1)", "</style><img src=x>", "javascript:alert(1)"]
+        ["\"><script>alert(1)</script>", "\" onmouseover=\"alert(1)", "</style><img src=x>", "javascript:alert(1)"]
     {
         let hostile_incident = with_every_string(hostile);
         let list = Page { items: vec![hostile_incident.summary.clone()], next: Some(hostile.to_owned()) };
@@ -41,7 +41,7 @@ fn no_string_becomes_markup() {
             door::confirm(hostile).into_string(),
             door::trouble(hostile, hostile).into_string(),
         ] {
-            for markup in ["<script", "<img", "onmouseover='", "href=\"javascript", "</style>"] {
+            for markup in ["<script", "<img", "onmouseover=\"", "href=\"javascript", "</style>"] {
                 assert!(!page.contains(markup), "{hostile:?} became {markup:?}");
             }
         }
