@@ -5,6 +5,7 @@
 mod advise;
 mod clock;
 mod courier;
+mod export;
 mod notify;
 mod store;
 mod view;

@@ -3,10 +3,14 @@
 pub mod attack;
 pub mod child;
 pub mod console;
+pub mod ecs;
+pub mod elasticsearch;
 pub mod noop;
 pub mod ordinary;
 pub mod programs;
-pub mod storm;
+pub mod receiver;
+pub mod slack;
 pub mod stored;
+pub mod storm;
 pub mod usage;
 pub mod wait;

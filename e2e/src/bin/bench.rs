@@ -11,8 +11,8 @@ use bongsu_e2e::{
     execsnoop::Execsnoop,
     noop,
     site::{Site, SiteOptions},
-    storm::{self, Storm},
     stored::Stored,
+    storm::{self, Storm},
     usage::Usage,
 };
 use clap::{Parser, Subcommand};
@@ -46,7 +46,10 @@ fn exec_storm(execs: u32) -> Result<()> {
     let program = folder.path().join("noop");
     noop::write(&program)?;
     say(&format!("storms of {execs} execs of a static program that ends at once, a unique argument each\n"));
-    say(&format!("{:<22} {:>8} {:>8} {:>14} {:>14} {:>10} {:>10}", "watched by", "captured", "lost", "user us/exec", "kernel us/exec", "peak RSS", "storm"));
+    say(&format!(
+        "{:<22} {:>8} {:>8} {:>14} {:>14} {:>10} {:>10}",
+        "watched by", "captured", "lost", "user us/exec", "kernel us/exec", "peak RSS", "storm"
+    ));
     for round in 0..2 {
         let alone = storm::run(&program, execs, &format!("alone{round}-"))?;
         row("nobody", None, None, None, &alone);

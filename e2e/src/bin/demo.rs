@@ -66,20 +66,20 @@ impl Demo {
     }
 
     fn run(&self, arguments: &Arguments) -> Result<()> {
-        print("Bongsu: one attack, told end to end. Everything below really happens on this machine; nothing harms it.\n");
+        print(
+            "Bongsu: one attack, told end to end. Everything below really happens on this machine; nothing harms it.\n",
+        );
         if !nix::unistd::geteuid().is_root() {
             bail!("loading kernel programs needs root: start this through cargo xtask demo");
         }
         let slack = SlackReceiver::start()?;
         let ground = Ground::new()?;
         let mut log = AuthLog::open(&ground.path("auth.log"))?;
-        let options = SiteOptions::default()
-            .follow(log.path())
-            .correlator(&format!(
-                "[slack]\nwebhook_url = \"{}\"\n\n[anomaly]\nwindow = \"{}s\"\nbaseline_windows = {BASELINE_WINDOWS}\n",
-                slack.url(),
-                WINDOW.as_secs()
-            ));
+        let options = SiteOptions::default().follow(log.path()).correlator(&format!(
+            "[slack]\nwebhook_url = \"{}\"\n\n[anomaly]\nwindow = \"{}s\"\nbaseline_windows = {BASELINE_WINDOWS}\n",
+            slack.url(),
+            WINDOW.as_secs()
+        ));
         let mut site = Site::start(options)?;
         self.tell("correlator", &format!("one program, SQLite; {}", site.url()));
         let sensor = site.wait_for_sensor()?;
@@ -102,13 +102,18 @@ impl Demo {
         verdict::citations_exist(&incident, &mut site.database()?)?;
         let message = slack.message_about(&incident.summary.id)?;
         let evidence = fetch_and_verify(&site, &incident, ground.folder())?;
-        let ledger = site.until("the ledger balances with nothing left in the spool", STORY_WITHIN, |site| site.settled_ledger())?;
+        let ledger = site
+            .until("the ledger balances with nothing left in the spool", STORY_WITHIN, |site| site.settled_ledger())?;
 
         print("");
         site.show_incident(&incident.summary.id)?;
         print_checks(&incident, &message, &evidence, &ledger);
         if arguments.keep {
-            print(&format!("\nThe page is up: {}\n  log in with: {}\nPress Ctrl-C to end and clean up.", site.page(&incident.summary.id), site.admin_link()));
+            print(&format!(
+                "\nThe page is up: {}\n  log in with: {}\nPress Ctrl-C to end and clean up.",
+                site.page(&incident.summary.id),
+                site.admin_link()
+            ));
             while !INTERRUPTED.load(Ordering::Relaxed) {
                 thread::park_timeout(Duration::from_millis(200));
             }
@@ -125,7 +130,11 @@ impl Demo {
         let windows = BASELINE_WINDOWS + 4;
         let learned = self.start.elapsed() + WINDOW * windows;
         site.until("ordinary work goes on", WINDOW * windows * 2, |_| {
-            if INTERRUPTED.load(Ordering::Relaxed) || self.start.elapsed() > learned { Ok(()) } else { bail!("not yet") }
+            if INTERRUPTED.load(Ordering::Relaxed) || self.start.elapsed() > learned {
+                Ok(())
+            } else {
+                bail!("not yet")
+            }
         })?;
         if INTERRUPTED.load(Ordering::Relaxed) {
             bail!("interrupted");
@@ -169,17 +178,33 @@ fn print_checks(incident: &Incident, message: &str, evidence: &Fetched, ledger: 
     print("\nWhat had to happen, and did");
     print(&format!(
         "  one incident     {} findings: {} by rules, {} by sequence, {} by anomaly, {} by YARA",
-        incident.findings.len(), count("sigma"), count("sequence"), count("anomaly"), count("yara")
+        incident.findings.len(),
+        count("sigma"),
+        count("sequence"),
+        count("anomaly"),
+        count("yara")
     ));
-    print(&format!("  story            {} sentences, each citing events that are in the store", incident.advice.story.len()));
+    print(&format!(
+        "  story            {} sentences, each citing events that are in the store",
+        incident.advice.story.len()
+    ));
     print(&format!(
         "  evidence         {} ({} bytes, {}), fetched and verified; YARA: {}",
-        evidence.path, evidence.size, &evidence.sha256[..16], evidence.yara_rules.join(", ")
+        evidence.path,
+        evidence.size,
+        &evidence.sha256[..16],
+        evidence.yara_rules.join(", ")
     ));
     print(&format!("  Slack            {message}"));
-    print(&format!("  kernel ledger    emitted {} = read {} + lost {}", ledger.kernel_emitted, ledger.read, ledger.ring_lost));
+    print(&format!(
+        "  kernel ledger    emitted {} = read {} + lost {}",
+        ledger.kernel_emitted, ledger.read, ledger.ring_lost
+    ));
     let shed: u64 = ledger.shed.iter().map(|shed| shed.count).sum();
-    print(&format!("  sensor ledger    numbered {} = stored {} + spooled {} + shed {shed}", ledger.last_seq, ledger.stored, ledger.spooled));
+    print(&format!(
+        "  sensor ledger    numbered {} = stored {} + spooled {} + shed {shed}",
+        ledger.last_seq, ledger.stored, ledger.spooled
+    ));
 }
 
 fn print(line: &str) {
