@@ -2,6 +2,7 @@
 //!
 //! No tokio, no clock, no files, no network: what comes out depends on what went in and on nothing else.
 
+pub mod anomaly;
 mod engine;
 pub mod entity;
 mod finding;
