@@ -3,9 +3,11 @@
 #![allow(dead_code, reason = "the rooms below are being joined; goes away with the wiring in app.rs")]
 
 mod advise;
+mod authority;
 mod clock;
 mod courier;
 mod export;
+mod intake;
 mod notify;
 mod store;
 mod view;

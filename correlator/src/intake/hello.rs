@@ -1,0 +1,59 @@
+//! Hello: what a sensor says about itself, within bounds. All of it is a claim, shown to people and never used as an identity.
+
+use bongsu_proto::v1;
+
+use crate::store::{HookRow, SensorSelf};
+
+const HOST_NAME_BYTES_MAX: usize = 64;
+const HOOKS_MAX: usize = 64;
+const WORD_BYTES_MAX: usize = 512;
+
+/// Why a session cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HelloError {
+    #[error("no Hello came in time")]
+    Late,
+    #[error("the first message is not Hello")]
+    Missing,
+    #[error("a second Hello")]
+    Twice,
+    #[error("the sensor speaks protocol {0}, this correlator speaks {ours}", ours = bongsu_proto::PROTOCOL)]
+    Protocol(u32),
+    #[error("{0} of the Hello is too long")]
+    TooLong(&'static str),
+    #[error("the epoch {0} is not a time")]
+    Epoch(u64),
+}
+
+/// The epoch, and what the sensor says about itself.
+pub(super) fn read(hello: v1::Hello) -> Result<(u64, SensorSelf), HelloError> {
+    if hello.protocol != bongsu_proto::PROTOCOL {
+        return Err(HelloError::Protocol(hello.protocol));
+    }
+    if hello.epoch == 0 || i64::try_from(hello.epoch).is_err() {
+        return Err(HelloError::Epoch(hello.epoch));
+    }
+    if hello.host_name.len() > HOST_NAME_BYTES_MAX {
+        return Err(HelloError::TooLong("the host name"));
+    }
+    if hello.hooks.len() > HOOKS_MAX {
+        return Err(HelloError::TooLong("the list of hooks"));
+    }
+    let word = |what, word: String| {
+        if word.len() > WORD_BYTES_MAX { Err(HelloError::TooLong(what)) } else { Ok(word) }
+    };
+    let hooks = hello.hooks.into_iter().map(|hook| {
+        Ok(HookRow {
+            name: word("a hook", hook.name)?,
+            rung: word("a hook", hook.rung)?,
+            detail: word("a hook", hook.detail)?,
+        })
+    });
+    let says = SensorSelf {
+        host: hello.host_name.into(),
+        version: word("the version", hello.version)?,
+        kernel: word("the kernel", hello.kernel)?,
+        hooks: hooks.collect::<Result<_, _>>()?,
+    };
+    Ok((hello.epoch, says))
+}
