@@ -6,10 +6,12 @@
 #![no_std]
 #![no_main]
 
+mod file;
 mod globals;
 mod maps;
 mod probes;
 mod record;
+mod socket;
 mod task;
 mod walk;
 

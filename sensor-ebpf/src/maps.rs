@@ -16,6 +16,11 @@ pub(crate) static PROCESS_RING: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0)
 #[map]
 pub(crate) static OTHER_RING: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 
+/// Wakes the reader out of its pace: a program was started whose image has no name and is gone with its process. What is written does not
+/// matter, nor whether there is room: a full one has woken it already.
+#[map]
+pub(crate) static URGENT: RingBuf = RingBuf::with_byte_size(4096, 0);
+
 /// Two rows: the process ring's, then the other's.
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(2, 0);

@@ -1,5 +1,16 @@
 //! One hook family a file.
+//!
+//! System calls are watched as they return, one tracepoint for each call and nothing on the others' way. Calls made in the 32-bit mode of
+//! a 64-bit kernel and operations of io_uring do not come by there: that is the limit of these rungs.
 
+mod accept;
+mod chmod;
+mod connect;
+mod credentials;
+mod delete;
 mod exec;
 mod exit;
 mod fork;
+mod listen;
+mod open;
+mod rename;

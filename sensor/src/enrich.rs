@@ -102,8 +102,12 @@ impl Enricher {
                 (process, Activity::Exit { code, signal })
             }
             Action::SetCredentials { before, after } => {
-                self.process(task);
+                let shown = self.process(task);
                 let after = self.credentials(&after);
+                if shown.credentials == after {
+                    // glibc makes every thread of a process repeat the call; the first one told it.
+                    return None;
+                }
                 self.table.set_credentials(key, &after);
                 (self.process(task), Activity::SetCredentials { before: self.credentials(&before) })
             }

@@ -6,6 +6,7 @@ use bongsu_sensor_abi::{ARGS_MAX, Exec, Kind};
 
 use crate::{
     globals::offset,
+    maps::URGENT,
     record::{Draft, Ring, is_own, raw_argument},
     task::{Task, read},
 };
@@ -58,7 +59,11 @@ fn send(context: &RawTracePointContext) -> Option<()> {
         reserved: [0; 3],
         header: draft.header(task, Kind::Exec),
     };
+    let nameless = draft.flags() & Exec::NO_LINKS != 0;
     draft.send(head, Ring::Process);
+    if nameless {
+        let _woken = URGENT.output::<u64>(0, 0);
+    }
     Some(())
 }
 

@@ -54,6 +54,60 @@ pub(crate) const LADDERS: &[Ladder] = &[
     Ladder { name: "exec", rungs: &[Rung::RawTracepoint { program: "exec", name: "sched_process_exec" }] },
     Ladder { name: "fork", rungs: &[Rung::RawTracepoint { program: "fork", name: "sched_process_fork" }] },
     Ladder { name: "exit", rungs: &[Rung::RawTracepoint { program: "exit", name: "sched_process_exit" }] },
+    Ladder {
+        name: "set-credentials",
+        rungs: &[Rung::Syscalls(&[
+            ("identity_asked", "sys_enter_setuid"),
+            ("identity_asked", "sys_enter_setreuid"),
+            ("identity_asked", "sys_enter_setresuid"),
+            ("identity_changed", "sys_exit_setuid"),
+            ("identity_changed", "sys_exit_setreuid"),
+            ("identity_changed", "sys_exit_setresuid"),
+        ])],
+    },
+    Ladder {
+        name: "file-open",
+        rungs: &[Rung::Syscalls(&[
+            ("opened", "sys_exit_open"),
+            ("opened", "sys_exit_openat"),
+            ("opened", "sys_exit_openat2"),
+            ("opened", "sys_exit_creat"),
+        ])],
+    },
+    Ladder {
+        name: "file-delete",
+        rungs: &[Rung::Syscalls(&[("unlink", "sys_exit_unlink"), ("unlinkat", "sys_exit_unlinkat")])],
+    },
+    Ladder {
+        name: "file-rename",
+        rungs: &[Rung::Syscalls(&[
+            ("rename", "sys_exit_rename"),
+            ("renameat", "sys_exit_renameat"),
+            ("renameat", "sys_exit_renameat2"),
+        ])],
+    },
+    Ladder {
+        name: "file-chmod",
+        rungs: &[Rung::Syscalls(&[
+            ("chmod", "sys_exit_chmod"),
+            ("fchmod", "sys_exit_fchmod"),
+            ("fchmodat", "sys_exit_fchmodat"),
+            ("fchmodat", "sys_exit_fchmodat2"),
+        ])],
+    },
+    Ladder {
+        name: "connect",
+        rungs: &[
+            Rung::FunctionEntry { program: "connect_entry", function: "tcp_connect" },
+            Rung::Kprobe { program: "connect_probe", function: "tcp_connect" },
+            Rung::RawTracepoint { program: "connect_state", name: "inet_sock_set_state" },
+        ],
+    },
+    Ladder {
+        name: "accept",
+        rungs: &[Rung::Syscalls(&[("accepted", "sys_exit_accept"), ("accepted", "sys_exit_accept4")])],
+    },
+    Ladder { name: "listen", rungs: &[Rung::Syscalls(&[("listening", "sys_exit_listen")])] },
 ];
 
 /// Where a hook stands.

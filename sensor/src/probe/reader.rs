@@ -12,7 +12,7 @@ use aya::Ebpf;
 use bongsu_event::Event;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fd::OwnedFd,
+    fd::{AsFd, OwnedFd},
     io::Errno,
 };
 use tokio::sync::mpsc;
@@ -135,6 +135,7 @@ impl Reader {
     /// Takes what the rings hold, within the bound of a round. Says whether they are empty.
     fn read(&mut self) -> bool {
         let Self { rings, waiting, arrived, enricher, .. } = self;
+        rings.tend();
         let mut take = |decoded: Decoded| {
             *arrived += 1;
             enricher.keep_image(&decoded);
@@ -182,10 +183,10 @@ impl Reader {
             IDLE
         };
         let timeout = Timespec { tv_sec: timeout.as_secs().cast_signed(), tv_nsec: timeout.subsec_nanos().into() };
-        let stop = PollFd::new(&*self.stop, PollFlags::IN);
-        let mut watched = [stop, ring_poll(self.rings.process.fd()), ring_poll(self.rings.other.fd())];
-        // While busy the rings are not watched: they nearly always have something, and the pace would be lost.
-        let count = if busy { 1 } else { watched.len() };
+        let mut watched = [self.stop.as_fd(), self.rings.urgent(), self.rings.process.fd(), self.rings.other.fd()]
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        // While busy the two rings are not watched: they nearly always have something, and the pace would be lost.
+        let count = if busy { 2 } else { watched.len() };
         match poll(&mut watched[..count], Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => Ok(watched[0].revents().contains(PollFlags::IN)),
             Err(error) => Err(error),
@@ -199,8 +200,4 @@ impl Reader {
         }
         self.send(u64::MAX)
     }
-}
-
-fn ring_poll(fd: std::os::fd::BorrowedFd<'_>) -> PollFd<'_> {
-    PollFd::from_borrowed_fd(fd, PollFlags::IN)
 }

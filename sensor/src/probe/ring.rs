@@ -6,6 +6,7 @@ use aya::{
     Ebpf,
     maps::{MapData, RingBuf},
 };
+use aya_log::EbpfLogger;
 
 use super::StartError;
 use crate::decode::{Decoded, decode};
@@ -19,26 +20,57 @@ pub(super) struct Ring {
     pub(super) undecodable: u64,
 }
 
-/// Both.
+/// Both, and the one that only wakes.
 pub(super) struct Rings {
     pub(super) process: Ring,
     pub(super) other: Ring,
+    urgent: RingBuf<MapData>,
+    /// Hands what the programs say beside records (aya-log) to our own log.
+    diagnostics: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl Rings {
     /// Takes them out of the object.
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, StartError> {
-        Ok(Self { process: Ring::take(ebpf, "PROCESS_RING")?, other: Ring::take(ebpf, "OTHER_RING")? })
+        Ok(Self {
+            process: Ring { buffer: take(ebpf, "PROCESS_RING")?, read: 0, undecodable: 0 },
+            other: Ring { buffer: take(ebpf, "OTHER_RING")?, read: 0, undecodable: 0 },
+            urgent: take(ebpf, "URGENT")?,
+            diagnostics: diagnostics(ebpf),
+        })
+    }
+
+    /// Readable when a record cannot wait.
+    pub(super) fn urgent(&self) -> BorrowedFd<'_> {
+        self.urgent.as_fd()
+    }
+
+    /// To be called before the two are read: what wakes us after this is read after this.
+    pub(super) fn tend(&mut self) {
+        while self.urgent.next().is_some() {}
+        if let Some(flush) = &mut self.diagnostics {
+            flush();
+        }
     }
 }
 
-impl Ring {
-    fn take(ebpf: &mut Ebpf, name: &str) -> Result<Self, StartError> {
-        let map = ebpf.take_map(name).ok_or_else(|| StartError::Foreign(format!("no map {name}")))?;
-        let buffer = RingBuf::try_from(map).map_err(|error| StartError::Foreign(format!("map {name}: {error}")))?;
-        Ok(Self { buffer, read: 0, undecodable: 0 })
+/// The programs' diagnostics; the sensor works without.
+fn diagnostics(ebpf: &mut Ebpf) -> Option<Box<dyn FnMut() + Send>> {
+    match EbpfLogger::init(ebpf) {
+        Ok(mut logger) => Some(Box::new(move || logger.flush())),
+        Err(error) => {
+            tracing::warn!(%error, "the kernel programs cannot log");
+            None
+        }
     }
+}
 
+fn take(ebpf: &mut Ebpf, name: &str) -> Result<RingBuf<MapData>, StartError> {
+    let map = ebpf.take_map(name).ok_or_else(|| StartError::Foreign(format!("no map {name}")))?;
+    RingBuf::try_from(map).map_err(|error| StartError::Foreign(format!("map {name}: {error}")))
+}
+
+impl Ring {
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.buffer.as_fd()
     }

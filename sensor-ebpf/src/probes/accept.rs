@@ -1,0 +1,26 @@
+//! Connections accepted.
+
+use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
+use bongsu_sensor_abi::Kind;
+
+use crate::{
+    file::{OpenFile, result},
+    record::is_own,
+    socket::send,
+    task::Task,
+};
+
+/// `sys_exit_accept` and `sys_exit_accept4`: the result is the new socket's descriptor.
+#[tracepoint]
+pub(crate) fn accepted(context: TracePointContext) -> u32 {
+    let descriptor = result(&context);
+    if descriptor >= 0 && !is_own() {
+        let _sent = accept(descriptor as u64);
+    }
+    0
+}
+
+#[inline(always)]
+fn accept(descriptor: u64) -> Option<()> {
+    send(OpenFile::of(Task::current(), descriptor)?.sock()?, Kind::Accept)
+}

@@ -1,0 +1,59 @@
+//! Files that are made, opened for writing, or, when they are sensitive, opened for reading.
+
+use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
+use bongsu_sensor_abi::{File, Kind, PathText};
+
+use crate::{
+    file::{OpenFile, result},
+    maps::SENSITIVE,
+    record::{Draft, Ring, is_own},
+    task::Task,
+};
+
+/// FMODE_WRITE.
+const WRITE: u32 = 0x2;
+/// FMODE_CREATED: this very call made the file.
+const CREATED: u32 = 0x10_0000;
+
+/// `sys_exit_open`, `sys_exit_openat`, `sys_exit_openat2`, `sys_exit_creat`: the result is a descriptor, and the path is read from the
+/// file behind it, never from what the program passed.
+#[tracepoint]
+pub(crate) fn opened(context: TracePointContext) -> u32 {
+    let descriptor = result(&context);
+    if descriptor >= 0 && !is_own() {
+        let _sent = send(descriptor as u64);
+    }
+    0
+}
+
+#[inline(always)]
+fn send(descriptor: u64) -> Option<()> {
+    let task = Task::current();
+    let file = OpenFile::of(task, descriptor)?;
+    let inode = file.inode();
+    let mode = file.mode();
+    let key = inode.key();
+    let kind = if mode & (CREATED | WRITE) == 0 {
+        // SAFETY: nobody keeps the reference; userland may change the entry meanwhile, which does no harm.
+        unsafe { SENSITIVE.get(&key) }?;
+        Kind::Read
+    } else if !inode.is_regular() || inode.is_pseudo() {
+        return None;
+    } else if mode & CREATED != 0 {
+        Kind::Create
+    } else {
+        Kind::Write
+    };
+    let draft = Draft::new::<File>()?;
+    let walk_len = draft.path(file.path(), File::PATH_CUT);
+    let head = File {
+        header: draft.header(task, kind),
+        inode: key.inode,
+        device: key.device,
+        mode: u32::from(inode.mode()),
+        path: PathText { walk_len, name_len: 0 },
+        previous: PathText::default(),
+    };
+    draft.send(head, Ring::Other);
+    Some(())
+}

@@ -1,0 +1,169 @@
+//! Files, by python scripts that make the very system calls.
+
+use std::{
+    fs,
+    os::unix::{ffi::OsStringExt, fs::MetadataExt},
+    path::Path,
+    process::Command,
+};
+
+use bongsu_event::{Activity, Event, FileActivity, FileOperation};
+use bstr::BString;
+use tempfile::TempDir;
+
+use super::lab::Lab;
+use crate::probe::ProbeConfig;
+
+/// A folder under its real name.
+fn folder() -> (TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = fs::canonicalize(folder.path()).unwrap();
+    (folder, path)
+}
+
+fn bytes(path: &Path) -> BString {
+    path.to_path_buf().into_os_string().into_vec().into()
+}
+
+/// What a python script, run in `folder`, did to files under `folder`.
+fn files_of(lab: &mut Lab, folder: &Path, script: &str) -> Vec<FileActivity> {
+    let script = format!("import os\n{script}");
+    let mut command = Command::new("/usr/bin/python3");
+    command.args(["-I", "-S", "-B", "-c", &script]).current_dir(folder);
+    let (status, events) = lab.run(&mut command);
+    assert!(status.success(), "{script}");
+    files(events, folder)
+}
+
+fn files(events: Vec<Event>, folder: &Path) -> Vec<FileActivity> {
+    let folder = bytes(folder);
+    let of = |event: Event| match event.activity {
+        Activity::File(file) if file.path.starts_with(&folder) => Some(file),
+        _ => None,
+    };
+    events.into_iter().filter_map(of).collect()
+}
+
+fn done(operation: FileOperation, path: &Path) -> FileActivity {
+    FileActivity { operation, path: bytes(path), previous_path: None, mode: None }
+}
+
+#[test]
+fn a_file_made_and_one_written_are_told_apart() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    let script = "f = os.open('new', os.O_CREAT | os.O_WRONLY, 0o640); os.close(f)
+f = os.open('new', os.O_CREAT | os.O_WRONLY, 0o600); os.close(f)
+f = os.open('./../' + os.path.basename(os.getcwd()) + '/new', os.O_RDWR); os.close(f)
+f = os.open('new', os.O_RDONLY); os.close(f)";
+    let path = folder.join("new");
+    let expected = [
+        FileActivity { mode: Some(0o640), ..done(FileOperation::Create, &path) },
+        done(FileOperation::Write, &path),
+        done(FileOperation::Write, &path),
+    ];
+    assert_eq!(files_of(&mut lab, &folder, script), expected);
+}
+
+#[test]
+fn the_path_of_an_open_is_the_files_own_and_not_what_the_program_said() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    fs::create_dir(folder.join("real")).unwrap();
+    std::os::unix::fs::symlink("real", folder.join("link")).unwrap();
+    let script = "f = os.open('link/\\udcff\\n', os.O_CREAT | os.O_WRONLY, 0o600); os.close(f)";
+    let [file] = &files_of(&mut lab, &folder, script)[..] else { panic!("not one") };
+    let mut expected = bytes(&folder.join("real"));
+    expected.extend_from_slice(b"/\xff\n");
+    assert_eq!(file.path, expected);
+}
+
+#[test]
+fn deletions_are_told_however_they_are_asked_for() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    for name in ["a", "b", "c"] {
+        fs::write(folder.join(name), "").unwrap();
+    }
+    let script = "os.mkdir('d')
+os.unlink('a')
+os.unlink(os.getcwd() + '/d/../b')
+os.chdir('d'); f = os.open('..', os.O_RDONLY); os.unlink('c', dir_fd=f)
+os.rmdir('../d')
+try: os.unlink('/nonexistent')
+except FileNotFoundError: pass";
+    let expected = ["a", "b", "c"].map(|name| done(FileOperation::Delete, &folder.join(name)));
+    assert_eq!(files_of(&mut lab, &folder, script), expected);
+}
+
+#[test]
+fn renames_carry_both_names() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    fs::write(folder.join("a"), "").unwrap();
+    let script = "os.mkdir('d'); os.rename('a', 'b')
+f = os.open('d', os.O_RDONLY); os.rename('b', 'c', dst_dir_fd=f)";
+    let moved = |from: &str, to: &str| FileActivity {
+        previous_path: Some(bytes(&folder.join(from))),
+        ..done(FileOperation::Rename, &folder.join(to))
+    };
+    assert_eq!(files_of(&mut lab, &folder, script), [moved("a", "b"), moved("b", "d/c")]);
+}
+
+#[test]
+fn mode_changes_carry_the_new_mode() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    fs::write(folder.join("a"), "").unwrap();
+    let script = "os.chmod('a', 0o4755)
+f = os.open('a', os.O_RDONLY); os.fchmod(f, 0o600)
+d = os.open('.', os.O_RDONLY); os.chmod('a', 0o711, dir_fd=d)";
+    let expected = [0o4755, 0o600, 0o711]
+        .map(|mode| FileActivity { mode: Some(mode), ..done(FileOperation::Chmod, &folder.join("a")) });
+    assert_eq!(files_of(&mut lab, &folder, script), expected);
+}
+
+#[test]
+fn a_sensitive_file_is_followed_when_another_takes_its_place() {
+    let (_guard, folder) = folder();
+    let secret = folder.join("secret");
+    fs::write(&secret, "old").unwrap();
+    fs::write(folder.join("plain"), "").unwrap();
+    let config = ProbeConfig { sensitive_paths: vec![secret.clone()], ..ProbeConfig::default() };
+    let Some(mut lab) = Lab::open_with(&config) else { return };
+    let read = "open('plain').close(); open('secret').close()";
+    assert_eq!(files_of(&mut lab, &folder, read), [done(FileOperation::Read, &secret)]);
+
+    let replace = "open('new', 'w').close(); os.rename('new', 'secret')";
+    assert_eq!(files_of(&mut lab, &folder, replace).len(), 2);
+    // The reader has handed out the rename, so it has looked the path up again.
+    assert_eq!(files_of(&mut lab, &folder, read), [done(FileOperation::Read, &secret)]);
+}
+
+#[test]
+fn windows_into_the_kernel_are_no_files() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    let script =
+        "open('/proc/self/comm', 'w').write('x'); open('/dev/null', 'w').close(); os.pipe(); open('seen', 'w').close()";
+    let mut command = Command::new("/usr/bin/python3");
+    command.args(["-I", "-S", "-B", "-c", &format!("import os\n{script}")]).current_dir(&folder);
+    let (_, events) = lab.run(&mut command);
+    let files = files(events, Path::new("/"));
+    let mode = fs::metadata(folder.join("seen")).unwrap().mode() & 0o7777;
+    assert_eq!(files, [FileActivity { mode: Some(mode), ..done(FileOperation::Create, &folder.join("seen")) }]);
+}
+
+#[test]
+fn a_directory_a_hundred_levels_deep_says_that_its_path_is_cut() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    let script = "for i in range(110):\n os.mkdir(f'd{i}'); os.chdir(f'd{i}')\nopen('deep', 'w').close()";
+    let mut command = Command::new("/usr/bin/python3");
+    command.args(["-I", "-S", "-B", "-c", &format!("import os\n{script}")]).current_dir(&folder);
+    let (_, events) = lab.run(&mut command);
+    let files = files(events, Path::new("/"));
+    let [file] = &files[..] else { panic!("not one: {files:?}") };
+    assert!(file.path.starts_with(b"//.../d"), "{}", file.path);
+    assert!(file.path.ends_with(b"/d108/d109/deep"), "{}", file.path);
+}

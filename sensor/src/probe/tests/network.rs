@@ -1,0 +1,151 @@
+//! Sockets on the loopback, and a process that changes who it is.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    os::unix::process::CommandExt,
+    process::Command,
+};
+
+use bongsu_event::{Account, Activity, Event, NetworkActivity, NetworkOperation, Transport};
+
+use super::lab::Lab;
+
+fn python(script: &str) -> Command {
+    let mut command = Command::new("/usr/bin/python3");
+    command.args(["-I", "-S", "-c", &format!("import os, socket\n{script}")]);
+    command
+}
+
+fn networks(events: &[Event]) -> Vec<&NetworkActivity> {
+    events
+        .iter()
+        .filter_map(|event| match &event.activity {
+            Activity::Network(network) => Some(network),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_connection_is_told_by_the_one_who_begins_it() {
+    let Some(mut lab) = Lab::open() else { return };
+    for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+        let listener = TcpListener::bind((address, 0)).unwrap();
+        let remote = listener.local_addr().unwrap();
+        let script =
+            format!("s = socket.create_connection(('{address}', {})); print(s.getsockname()[1])", remote.port());
+        let mut command = python(&script);
+        let child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let pid = child.id();
+        let output = child.wait_with_output().unwrap();
+        let port: u16 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+        let events = lab.life_of(pid);
+        let [connect] = networks(&events)[..] else { panic!("not one: {events:#?}") };
+        // The state tracepoint fires before the kernel chose a port; the rungs above it know it.
+        let rung = &lab.probes.hooks.iter().find(|hook| hook.name == "connect").unwrap().rung;
+        let port = if rung.starts_with("raw_tracepoint") { 0 } else { port };
+        let local = SocketAddr::new(address, port);
+        let operation = NetworkOperation::Connect;
+        assert_eq!(*connect, NetworkActivity { operation, transport: Transport::Tcp, local, remote: Some(remote) });
+    }
+}
+
+#[test]
+fn a_connection_that_is_refused_was_still_begun() {
+    let Some(mut lab) = Lab::open() else { return };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let remote = listener.local_addr().unwrap();
+    drop(listener);
+    let script =
+        format!("try: socket.create_connection(('127.0.0.1', {}))\nexcept ConnectionRefusedError: pass", remote.port());
+    let (status, events) = lab.run(&mut python(&script));
+    assert!(status.success());
+    let [connect] = networks(&events)[..] else { panic!("not one: {events:#?}") };
+    assert_eq!((connect.operation, connect.remote), (NetworkOperation::Connect, Some(remote)));
+}
+
+#[test]
+fn listening_and_accepting_are_told_with_both_ends() {
+    let Some(mut lab) = Lab::open() else { return };
+    for (family, address) in [("AF_INET", "127.0.0.1"), ("AF_INET6", "::1")] {
+        let script = format!(
+            "l = socket.socket(socket.{family}); l.bind(('{address}', 0)); l.listen()
+s = socket.socket(socket.{family}); s.bind(('{address}', 0)); s.connect(l.getsockname())
+c, _ = l.accept(); print(l.getsockname()[1], s.getsockname()[1])
+u = socket.socketpair()"
+        );
+        let child = python(&script).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let pid = child.id();
+        let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+        let mut ports = output.split_whitespace().map(|port| port.parse::<u16>().unwrap());
+        let address: IpAddr = address.parse().unwrap();
+        let server = SocketAddr::new(address, ports.next().unwrap());
+        let client = SocketAddr::new(address, ports.next().unwrap());
+        let events = lab.life_of(pid);
+        let tcp = |operation, local, remote| NetworkActivity { operation, transport: Transport::Tcp, local, remote };
+        let expected = [
+            tcp(NetworkOperation::Listen, server, None),
+            tcp(NetworkOperation::Connect, client, Some(server)),
+            tcp(NetworkOperation::Accept, server, Some(client)),
+        ];
+        assert_eq!(networks(&events), expected.iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn version_4_over_a_socket_of_version_6_is_shown_as_version_4() {
+    let Some(mut lab) = Lab::open() else { return };
+    let script = "l = socket.create_server(('127.0.0.1', 0)); s = socket.socket(socket.AF_INET6)
+s.connect(('::ffff:127.0.0.1', l.getsockname()[1]))";
+    let (_, events) = lab.run(&mut python(script));
+    let connect = networks(&events).into_iter().find(|network| network.operation == NetworkOperation::Connect).unwrap();
+    assert_eq!(connect.remote.unwrap().ip(), IpAddr::V4(Ipv4Addr::LOCALHOST));
+    assert_eq!(connect.local.ip(), IpAddr::V4(Ipv4Addr::LOCALHOST));
+}
+
+#[test]
+fn a_change_of_identity_shows_who_it_was_and_who_it_is() {
+    let Some(mut lab) = Lab::open() else { return };
+    let script = "os.setresuid(65534, 65534, 0); os.setuid(65534); os.setresuid(0, 0, 0)\ntry: os.setuid(1)\nfinally: os._exit(0)";
+    let (_, events) = lab.run(&mut python(script));
+    let changes: Vec<_> = events
+        .iter()
+        .filter_map(|event| match &event.activity {
+            Activity::SetCredentials { before } => Some((before, &event.process.as_ref().unwrap().credentials)),
+            _ => None,
+        })
+        .collect();
+    let ids: Vec<_> = changes
+        .iter()
+        .map(|(before, after)| (before.real.id, before.effective.id, after.real.id, after.effective.id))
+        .collect();
+    assert_eq!(ids, [(0, 0, 65534, 65534), (65534, 65534, 0, 0), (0, 0, 1, 1)]);
+    assert_eq!(changes[0].0.real, Account { id: 0, name: Some("root".into()) });
+    assert_eq!(changes[0].1.real.name, Some("nobody".into()));
+}
+
+#[test]
+fn no_right_to_change_is_no_change() {
+    let Some(mut lab) = Lab::open() else { return };
+    let script = "try: os.setuid(0)\nexcept PermissionError: os._exit(5)";
+    let (status, events) = lab.run(python(script).uid(65534).gid(65534));
+    assert_eq!(status.code(), Some(5));
+    // The fork of this test runs as root until it becomes nobody, before the exec.
+    let exec = events.iter().position(|event| matches!(event.activity, Activity::Exec(_))).unwrap();
+    assert!(
+        !events[exec..].iter().any(|event| matches!(event.activity, Activity::SetCredentials { .. })),
+        "{events:#?}"
+    );
+}
+
+#[test]
+fn each_hook_says_on_which_rung_it_stands() {
+    let Some(lab) = Lab::open() else { return };
+    for hook in &lab.probes.hooks {
+        println!("{hook:?}");
+        assert_ne!(hook.rung, "none", "{hook:?}");
+        // A reason stands there exactly when it is not the best rung.
+        let first = crate::probe::attach::LADDERS.iter().find(|ladder| ladder.name == hook.name).unwrap().rungs[0];
+        assert_eq!(hook.detail.is_empty(), hook.rung == first.to_string(), "{hook:?}");
+    }
+}
