@@ -8,8 +8,10 @@ pub mod entity;
 mod finding;
 pub mod rule;
 pub mod sequence;
+mod shipped;
 pub mod trial;
 mod yaml;
 
 pub use engine::{Engine, Loaded, RuleFile};
 pub use finding::{Detector, Entity, EvidenceWish, Finding, FindingId, ParseDetectorError};
+pub use shipped::shipped;

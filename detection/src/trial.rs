@@ -21,7 +21,7 @@ pub use sample::SampleFault;
 
 use crate::{
     Engine, RuleFile,
-    rule::duration,
+    rule::{YamlFault, duration},
     yaml::{self, Data, Mark, Node},
 };
 
@@ -54,6 +54,9 @@ pub enum TrialFault {
     /// Nothing is tested.
     #[error("it needs at least one event under bongsu.tests.{0}")]
     Untested(&'static str),
+    /// Not a rule file.
+    #[error(transparent)]
+    Yaml(#[from] YamlFault),
     /// Not a test.
     #[error("a test is a map of fields, or a list of such maps")]
     Shape,
@@ -71,53 +74,71 @@ pub enum TrialFault {
 /// Runs the tests of every rule in these files. All files are loaded for it, since sequences need the rules of their steps.
 #[must_use]
 pub fn run(files: &[RuleFile]) -> Report {
-    let mut report = Report::default();
+    let mut bench = Bench { files, singles: Engine::load(files).engine, report: Report::default() };
     for file in files {
-        for document in yaml::documents(&file.text).into_iter().flatten() {
-            let rule = document.get("id").or_else(|| document.get("name")).and_then(Node::text).unwrap_or_default();
-            let mut fail = |mark: Mark, fault| {
-                let (path, rule) = (file.path.clone(), rule.to_owned());
-                report.failures.push(Failure { path, line: mark.line, rule, fault });
-            };
-            for (key, expected) in [("match", true), ("ignore", false)] {
-                let tests = document.get("bongsu").and_then(|own| own.get("tests")).and_then(|tests| tests.get(key));
-                let tests = tests.and_then(|tests| match &tests.data {
-                    Data::List(tests) => Some(tests.as_slice()),
-                    _ => None,
-                });
-                let Some(tests) = tests.filter(|tests| !tests.is_empty()) else {
-                    fail(document.mark, TrialFault::Untested(key));
+        for document in yaml::documents(&file.text) {
+            match document {
+                Ok(document) => bench.document(&file.path, &document),
+                Err(error) => bench.fail(&file.path, "", error.mark, error.fault.into()),
+            }
+        }
+    }
+    bench.report
+}
+
+/// Where tests are run.
+struct Bench<'a> {
+    files: &'a [RuleFile],
+    /// For rules on single events, which remember nothing from one test to the next.
+    singles: Engine,
+    report: Report,
+}
+
+impl Bench<'_> {
+    fn document(&mut self, path: &str, document: &Node) {
+        let rule = document.get("id").or_else(|| document.get("name")).and_then(Node::text).unwrap_or_default();
+        let sequence = document.get("correlation").is_some();
+        for (key, expected) in [("match", true), ("ignore", false)] {
+            let tests = document.get("bongsu").and_then(|own| own.get("tests")).and_then(|tests| tests.get(key));
+            let tests = match tests.map(|tests| &tests.data) {
+                Some(Data::List(tests)) if !tests.is_empty() => tests,
+                _ => {
+                    self.fail(path, rule, document.mark, TrialFault::Untested(key));
                     continue;
-                };
-                report.trials += tests.len();
-                for test in tests {
-                    match events(test) {
-                        Ok(events) => match (matches(files, rule, &events), expected) {
-                            (true, false) => fail(test.mark, TrialFault::Unwanted),
-                            (false, true) => fail(test.mark, TrialFault::Missed),
-                            _ => {}
-                        },
-                        Err(fault) => fail(test.mark, fault),
-                    }
+                }
+            };
+            for test in tests {
+                self.report.trials += 1;
+                match events(test).map(|events| (self.matches(rule, sequence, &events), expected)) {
+                    Ok((true, false)) => self.fail(path, rule, test.mark, TrialFault::Unwanted),
+                    Ok((false, true)) => self.fail(path, rule, test.mark, TrialFault::Missed),
+                    Ok(_) => {}
+                    Err(fault) => self.fail(path, rule, test.mark, fault),
                 }
             }
         }
     }
-    report
-}
 
-/// Whether the rule matches one of the events, or is what a sequence reports after them. A new engine for each test, so that no
-/// test knows of another.
-fn matches(files: &[RuleFile], rule: &str, events: &[StoredEvent]) -> bool {
-    let mut engine = Engine::load(files).engine;
-    let mut findings = Vec::new();
-    let mut matched = false;
-    for event in events {
-        engine.observe(event, &mut findings);
-        matched |= engine.matched().any(|meta| meta.id == rule);
+    /// Whether the rule matches one of the events, or is what a sequence reports after them.
+    fn matches(&mut self, rule: &str, sequence: bool, events: &[StoredEvent]) -> bool {
+        let mut findings = Vec::new();
+        if sequence {
+            // A new engine for each test, so that no test knows of another.
+            let mut engine = Engine::load(self.files).engine;
+            events.iter().for_each(|event| engine.observe(event, &mut findings));
+            engine.settle(&mut findings);
+            return findings.iter().any(|finding| finding.rule == rule);
+        }
+        events.iter().any(|event| {
+            self.singles.observe(event, &mut findings);
+            self.singles.matched().any(|meta| meta.id == rule)
+        })
     }
-    engine.settle(&mut findings);
-    matched || findings.iter().any(|finding| finding.rule == rule)
+
+    fn fail(&mut self, path: &str, rule: &str, mark: Mark, fault: TrialFault) {
+        let (path, rule) = (path.to_owned(), rule.to_owned());
+        self.report.failures.push(Failure { path, line: mark.line, rule, fault });
+    }
 }
 
 /// The events of one test.
