@@ -90,6 +90,16 @@ impl Running {
         }
     }
 
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn until_ended(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let what = format!("{} ends by itself", self.name);
+        let ended = wait::until(&what, limit, || self.child.try_wait()?.context("it goes on"));
+        ended.with_context(|| format!("it prints:\n{}", self.last_lines()))
+    }
+
     /// Asks it to end (SIGTERM) and waits for it.
     ///
     /// # Errors
@@ -117,7 +127,15 @@ impl Running {
         kill(Pid::from_raw(i32::try_from(self.pid())?), signal).with_context(|| format!("cannot signal {}", self.name))
     }
 
-    fn last_lines(&self) -> String {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The end of what it printed.
+    #[must_use]
+    pub fn last_lines(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(25)..].join("\n")

@@ -1,7 +1,7 @@
 //! The product's own command line, used as a person would use it: every answer a test looks at went through it and the REST API.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -11,18 +11,17 @@ use serde::de::DeserializeOwned;
 
 use crate::programs::program;
 
-/// `bongsu`, told where the correlator is and by what token.
+/// `bongsu`, told where the correlator keeps its state: there it finds address and token by itself.
 #[derive(Debug, Clone)]
 pub struct Console {
-    url: String,
-    token: String,
+    state_dir: PathBuf,
 }
 
 impl Console {
-    /// For the correlator at `url`.
+    /// For the correlator with that state directory.
     #[must_use]
-    pub fn new(url: impl Into<String>, token: impl Into<String>) -> Self {
-        Self { url: url.into(), token: token.into() }
+    pub fn new(state_dir: &Path) -> Self {
+        Self { state_dir: state_dir.to_owned() }
     }
 
     /// Runs a verb and returns what came of it.
@@ -32,8 +31,9 @@ impl Console {
     pub fn run(&self, arguments: &[&str]) -> Result<Output> {
         Command::new(program("bongsu")?)
             .args(arguments)
-            .env("BONGSU_URL", &self.url)
-            .env("BONGSU_TOKEN", &self.token)
+            .env("BONGSU_STATE_DIR", &self.state_dir)
+            .env_remove("BONGSU_URL")
+            .env_remove("BONGSU_TOKEN")
             .output()
             .context("cannot start bongsu")
     }

@@ -36,7 +36,8 @@ pub fn the_incident_of(console: &Console, account: &str) -> Result<Incident> {
 /// # Errors
 /// Says what is missing.
 pub fn complete(incident: &Incident) -> Result<()> {
-    let kernel_events = |finding: &&bongsu_api::Finding| finding.detector == "sigma" && finding.entities.contains_key("process");
+    let kernel_events =
+        |finding: &&bongsu_api::Finding| finding.detector == "sigma" && finding.entities.contains_key("process");
     let from_kernel = incident.findings.iter().filter(kernel_events).count();
     ensure!(from_kernel >= 3, "only {from_kernel} findings on kernel events");
     ensure!(of_log_lines(incident), "no finding on log lines");
@@ -68,7 +69,11 @@ fn of_log_lines(incident: &Incident) -> bool {
 pub fn citations_exist(incident: &Incident, database: &mut Database) -> Result<()> {
     for claim in &incident.advice.story {
         for id in &claim.event_ids {
-            ensure!(database.has(id)?, "the story says {:?} and cites event {id}, which is not in the store", claim.text);
+            ensure!(
+                database.has(id)?,
+                "the story says {:?} and cites event {id}, which is not in the store",
+                claim.text
+            );
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Result, bail};
 
 /// How often the world is looked at. Only how soon we notice depends on it.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
+pub const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// Asks `look` until it has an answer. What it says on the way (`Err`) is what is still missing, and becomes the error at the deadline.
 ///

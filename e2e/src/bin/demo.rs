@@ -81,7 +81,7 @@ impl Demo {
             WINDOW.as_secs()
         ));
         let mut site = Site::start(options)?;
-        self.tell("correlator", &format!("one program, SQLite; {}", site.url()));
+        self.tell("correlator", &format!("one program, SQLite; {}", site.url()?));
         let sensor = site.wait_for_sensor()?;
         let hooks: Vec<_> = sensor.hooks.iter().map(|hook| format!("{} ({})", hook.name, hook.rung)).collect();
         self.tell("sensor", &format!("joined by token; kernel {}; hooks: {}", sensor.kernel, hooks.join(", ")));
@@ -106,14 +106,12 @@ impl Demo {
             .until("the ledger balances with nothing left in the spool", STORY_WITHIN, |site| site.settled_ledger())?;
 
         print("");
-        site.show_incident(&incident.summary.id)?;
+        print(&site.shown_incident(&incident.summary.id)?);
         print_checks(&incident, &message, &evidence, &ledger);
         if arguments.keep {
-            print(&format!(
-                "\nThe page is up: {}\n  log in with: {}\nPress Ctrl-C to end and clean up.",
-                site.page(&incident.summary.id),
-                site.admin_link()
-            ));
+            let page = format!("{}/incidents/{}", site.url()?, incident.summary.id);
+            let link = site.admin_link()?;
+            print(&format!("\nThe page is up: {page}\n  log in once with: {link}\nPress Ctrl-C to end and clean up."));
             while !INTERRUPTED.load(Ordering::Relaxed) {
                 thread::park_timeout(Duration::from_millis(200));
             }

@@ -1,0 +1,1 @@
+//! Evidence: the very bytes, and a verification that notices one changed bit.

@@ -1,0 +1,1 @@
+//! A sensor speaks only for itself.

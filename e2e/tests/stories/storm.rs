@@ -1,0 +1,41 @@
+//! As many execs as the cores can start.
+
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::{Result, ensure};
+use bongsu_e2e::{
+    noop,
+    site::{Site, SiteOptions},
+    storm,
+};
+
+#[test]
+fn ten_thousand_execs_are_stored_with_their_arguments_and_none_is_lost() -> Result<()> {
+    let mut site = Site::start(SiteOptions::default())?;
+    site.wait_for_sensor()?;
+    let program = site.path("noop");
+    noop::write(&program)?;
+
+    let storm = storm::run(&program, 10_000, "unique-")?;
+
+    let ledger = site.until("the storm is stored", Duration::from_secs(90), |site| {
+        let mut seen: HashMap<Vec<Vec<u8>>, u32> = HashMap::new();
+        for stored in site.database()?.events("exec")? {
+            let process = stored.event.process.unwrap_or_default();
+            if process.executable == program.as_os_str().as_encoded_bytes() {
+                *seen.entry(process.args.iter().map(|arg| arg.to_vec()).collect()).or_default() += 1;
+            }
+        }
+        for number in 0..storm.execs {
+            let args = vec![program.as_os_str().as_encoded_bytes().to_vec(), storm.argument(number).into_bytes()];
+            ensure!(seen.get(&args) == Some(&1), "number {number} is stored {:?} times", seen.get(&args));
+        }
+        site.settled_ledger()
+    })?;
+
+    assert_eq!(ledger.ring_lost, 0);
+    assert_eq!(ledger.kernel_emitted, ledger.read);
+    assert_eq!(ledger.shed, []);
+    assert_eq!(ledger.last_seq, ledger.stored);
+    site.end()
+}
