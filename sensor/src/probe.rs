@@ -33,7 +33,7 @@ use rustix::{
 use tokio::sync::mpsc;
 
 pub(crate) use attach::Hook;
-pub(crate) use counters::{Counters, RingCounters};
+pub(crate) use counters::Counters;
 
 use crate::{enrich::Enricher, process_table::image::Images};
 use counters::Ledger;

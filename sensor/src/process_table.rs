@@ -37,7 +37,7 @@ pub(crate) struct NewProgram {
 }
 
 /// A process that has just been met.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Newcomer {
     pub(crate) key: ProcessKey,
     pub(crate) start: Timestamp,

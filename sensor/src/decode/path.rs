@@ -57,7 +57,7 @@ pub(super) fn located(text: &mut Text<'_>, lens: PathText, cut: bool) -> Result<
         return Ok(directory);
     }
     // An absolute name comes with the walk to the process's root, to which it is relative.
-    Ok(join(&directory, name.trim_start_with(|c| c == '/').into()))
+    Ok(join(&directory, name.trim_start_with(|c| c == '/')))
 }
 
 /// `name` as seen from `directory`, with `.` and `..` taken out. Symbolic links are not followed: by now they may be others.

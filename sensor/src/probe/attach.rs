@@ -183,24 +183,34 @@ fn attach_rung(ebpf: &mut Ebpf, btf: Option<&Btf>, rung: Rung) -> Result<(), Run
     Ok(())
 }
 
+/// All of the calls or none: a hook that misses some of its calls would be half blind and look whole.
 fn attach_syscalls(ebpf: &mut Ebpf, calls: &[(&'static str, &'static str)]) -> Result<(), RungError> {
-    let mut attached = false;
-    for (program, call) in calls {
-        if !has_call(call) {
-            continue;
-        }
-        let Some(Program::TracePoint(point)) = ebpf.program_mut(program) else {
-            return Err(RungError::NoProgram(program));
-        };
-        // One program may serve several calls; it is loaded for the first.
-        match point.load() {
-            Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
-            Err(error) => return Err(error.into()),
-        }
-        point.attach("syscalls", call)?;
-        attached = true;
+    let present: Vec<_> = calls.iter().filter(|(_, call)| has_call(call)).collect();
+    if present.is_empty() {
+        return Err(RungError::NoCall);
     }
-    if attached { Ok(()) } else { Err(RungError::NoCall) }
+    let result = present.iter().try_for_each(|(program, call)| attach_syscall(ebpf, program, call));
+    if result.is_err() {
+        for (program, _) in present {
+            if let Some(Program::TracePoint(point)) = ebpf.program_mut(program)
+                && let Err(error) = point.unload()
+            {
+                tracing::debug!(program, %error, "cannot detach what the failed rung had attached");
+            }
+        }
+    }
+    result
+}
+
+fn attach_syscall(ebpf: &mut Ebpf, program: &'static str, call: &str) -> Result<(), RungError> {
+    let Some(Program::TracePoint(point)) = ebpf.program_mut(program) else { return Err(RungError::NoProgram(program)) };
+    // One program may serve several calls; it is loaded for the first.
+    match point.load() {
+        Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
+        Err(error) => return Err(error.into()),
+    }
+    point.attach("syscalls", call)?;
+    Ok(())
 }
 
 fn has_call(name: &str) -> bool {
@@ -229,8 +239,12 @@ fn chain(error: &RungError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
+        let message = next.to_string();
+        // Some libraries put the cause into the message as well.
+        if !text.contains(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
         cause = next.source();
     }
     let text = text.trim().replace('\n', " | ");

@@ -4,3 +4,4 @@ mod file;
 mod lab;
 mod network;
 mod process;
+mod storm;
