@@ -14,6 +14,7 @@ mod names;
 mod sentence;
 mod shell;
 mod steps;
+mod task;
 mod technique;
 mod template;
 mod wording;
@@ -23,5 +24,5 @@ pub(crate) mod example;
 
 pub(crate) use config::{Config, ConfigFile};
 pub(crate) use model::Model;
-pub(crate) use sentence::Sentence;
-pub(crate) use template::{advice, story};
+pub(crate) use task::{ModelWriter, TemplateWriter};
+pub(crate) use template::advice;

@@ -4,4 +4,11 @@
 //! changes, and only `create` is used. A document that the other side refuses is counted, logged, and not sent again.
 
 mod bulk;
+mod config;
 mod ecs;
+mod elasticsearch;
+mod ndjson;
+
+pub(crate) use config::{ElasticsearchConfig, ElasticsearchFile, NdjsonConfig, NdjsonFile};
+pub(crate) use elasticsearch::Elasticsearch;
+pub(crate) use ndjson::Ndjson;

@@ -6,6 +6,7 @@ mod advise;
 mod authority;
 mod clock;
 mod courier;
+mod deliver;
 mod export;
 mod intake;
 mod notify;

@@ -14,6 +14,7 @@ mod event;
 pub(crate) mod finding;
 pub(crate) mod incident;
 mod meta;
+mod outbox;
 mod sensor;
 mod token;
 
@@ -29,8 +30,11 @@ pub(crate) use anomaly::{AnomalyRow, put_anomaly};
 pub(crate) use complaint::{Complaint, ComplaintKind, settle};
 pub(crate) use epoch::{AppendError, Appended, LedgerFigures, LedgerRow, NewBatch, ShedRow, append};
 pub(crate) use event::{EventRange, NewEvent, Position};
-pub(crate) use incident::{IncidentFilter, IncidentNumber, IncidentRow, IncidentStatus, NewIncident};
+pub(crate) use incident::{
+    IncidentFilter, IncidentNumber, IncidentRow, IncidentStatus, NewIncident, next_number, put as put_incident,
+};
 pub(crate) use meta::set_meta;
+pub(crate) use outbox::{Begin, Due, Ending};
 pub(crate) use sensor::{HookRow, SensorRow, SensorSelf};
 pub(crate) use token::{ApiTokenKind, JoinRefusal};
 

@@ -142,7 +142,8 @@ fn create(index: &mut Index, name: &str, id: String, source: Value) -> Value {
     if index.documents.contains_key(&id) {
         return failed(&id, 409, "version_conflict_engine_exception");
     }
-    if !source.get("@timestamp").is_some_and(Value::is_string) {
+    let time = source.get("@timestamp").and_then(Value::as_str);
+    if time.is_none_or(|time| time.parse::<jiff::Timestamp>().is_err()) {
         return failed(&id, 400, "document_parsing_exception");
     }
     let item = json!({"create": {"_index": name, "_id": id, "_version": 1, "result": "created", "status": 201}});
@@ -164,7 +165,7 @@ mod tests {
     }
 
     const NDJSON: &str = "application/x-ndjson";
-    const GOOD: &str = "{\"create\":{\"_id\":\"a\"}}\n{\"@timestamp\":\"x\"}\n";
+    const GOOD: &str = "{\"create\":{\"_id\":\"a\"}}\n{\"@timestamp\":\"2026-11-22T09:11:12Z\"}\n";
 
     fn item_status(answer: &Value) -> &Value {
         &answer["items"][0]["create"]["status"]
@@ -189,8 +190,8 @@ mod tests {
             (NDJSON, "\n", 400),
             (NDJSON, "{\"create\":{\"_id\":\"a\"}}\n", 400),
             (NDJSON, "{\"create\":{\"_id\":\"a\"}}\n{\n", 400),
-            (NDJSON, "{\"index\":{\"_id\":\"a\"}}\n{\"@timestamp\":\"x\"}\n", 400),
-            (NDJSON, "{\"create\":{\"_id\":\"a\",\"_type\":\"t\"}}\n{\"@timestamp\":\"x\"}\n", 400),
+            (NDJSON, "{\"index\":{\"_id\":\"a\"}}\n{\"@timestamp\":\"2026-11-22T09:11:12Z\"}\n", 400),
+            (NDJSON, "{\"create\":{\"_id\":\"a\",\"_type\":\"t\"}}\n{\"@timestamp\":\"2026-11-22T09:11:12Z\"}\n", 400),
         ];
         for (content_type, body, expected) in cases {
             let mut index = Index::default();

@@ -1,7 +1,7 @@
 //! A small HTTP server on loopback in a thread of its own: what the receivers of messages and documents are built on.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::Arc,
     thread::{self, JoinHandle},
 };
@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use tokio::{net::TcpListener, runtime, sync::oneshot};
+use tokio::{runtime, sync::oneshot};
 
 /// A request as a receiver judges it.
 pub struct Request {
@@ -64,8 +64,8 @@ impl Receiver {
     /// When no port can be had on loopback.
     pub fn start(judge: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
-        let listener =
-            runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).context("cannot bind to loopback")?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot bind to loopback")?;
+        listener.set_nonblocking(true).context("cannot serve without blocking")?;
         let address = listener.local_addr().context("cannot tell the port")?;
         let judge = Arc::new(judge);
         let router = Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
@@ -78,7 +78,10 @@ impl Receiver {
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             let until = async move { drop(stopped.await) };
-            drop(runtime.block_on(async { axum::serve(listener, router).with_graceful_shutdown(until).await }));
+            drop(runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                axum::serve(listener, router).with_graceful_shutdown(until).await
+            }));
         });
         Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
