@@ -1,12 +1,104 @@
-//! `bongsu-sensor`: the host program.
+//! `bongsu-sensor`: the host program. Kernel events and log lines in, numbered events out to the correlator.
 
-#[allow(dead_code, reason = "its caller, the wiring of the sensor, is being written")]
+mod app;
+mod cli;
+mod config;
 mod decode;
-#[allow(dead_code, reason = "its caller, the wiring of the sensor, is being written")]
 mod enrich;
-#[allow(dead_code, reason = "its caller, the wiring of the sensor, is being written")]
+mod health;
+mod identity;
+mod kernel;
+mod mask;
 mod probe;
-#[allow(dead_code, reason = "its caller, the wiring of the sensor, is being written")]
 mod process_table;
+mod spool;
+mod tail;
+mod uplink;
 
-fn main() {}
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use bongsu_proto::join_token::JoinToken;
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command, Join};
+use config::Config;
+use identity::{Identity, enrol, make_state_dir};
+
+/// How the program ends. The numbers are those of sysexits.h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Ok = 0,
+    /// It worked for a while, or would have, and then something failed.
+    Failure = 1,
+    /// The command line makes no sense: a damaged token.
+    Usage = 64,
+    /// The configuration has mistakes, or this sensor has not joined.
+    Config = 78,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("BONGSU_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter).init();
+    let exit = match run(cli) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            // To the log, which is stderr: the one place where the reason stands, as a chain.
+            tracing::error!("{error:#}");
+            exit_of(&error)
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn exit_of(error: &anyhow::Error) -> Exit {
+    if error.is::<config::ConfigError>() || error.is::<identity::IdentityError>() {
+        Exit::Config
+    } else if error.is::<bongsu_proto::join_token::ParseTokenError>() {
+        Exit::Usage
+    } else {
+        Exit::Failure
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Join(arguments) => runtime()?.block_on(join(arguments)),
+        Command::Run(arguments) => {
+            let mut config = Config::load(arguments.config.as_deref())?;
+            config.probes &= !arguments.no_probes;
+            let identity = Identity::load(&arguments.state_dir)?;
+            runtime()?.block_on(app::run(config, identity, &arguments.state_dir))
+        }
+        Command::Check { config } => {
+            let config = Config::load(config.as_deref())?;
+            let logs = config.logs.len();
+            writeln!(io::stdout(), "the configuration is fine; {logs} logs would be followed")?;
+            Ok(())
+        }
+        Command::Probes => app::say_probes(&mut io::stdout()),
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+async fn join(arguments: Join) -> anyhow::Result<()> {
+    let mut token: JoinToken = arguments.token.parse()?;
+    if !arguments.address.is_empty() {
+        token.addresses = arguments.address;
+    }
+    make_state_dir(&arguments.state_dir)?;
+    if !arguments.force {
+        Identity::check_absent(&arguments.state_dir)?;
+    }
+    let identity = enrol::enrol(&token, app::host_name()?).await?;
+    identity.save(&arguments.state_dir)?;
+    writeln!(io::stdout(), "joined as sensor {}", identity.sensor_id)?;
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! What the sensor is told by its configuration file (TOML). Every value has a default; no file at all is fine.
+//!
+//! Two steps: [`file`] finds every mistake and says where it is; what comes out is a [`Config`] of checked values.
+
+mod file;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+pub(crate) use file::Mistake;
+
+/// Logs that are followed when the configuration names none, as far as they are there.
+const DEFAULT_LOGS: [&str; 4] = ["/var/log/auth.log", "/var/log/secure", "/var/log/syslog", "/var/log/messages"];
+/// Files whose reading is an event when the configuration names none.
+const DEFAULT_SENSITIVE: [&str; 6] = [
+    "/etc/shadow",
+    "/etc/gshadow",
+    "/etc/sudoers",
+    "/root/.ssh/id_rsa",
+    "/root/.ssh/id_ed25519",
+    "/root/.ssh/authorized_keys",
+];
+const DEFAULT_SPOOL_BYTES: u64 = 1024 * 1024 * 1024;
+/// Of a segment; the spool must hold a few of them to shed anything.
+pub(crate) const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The configuration, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// Logs to follow.
+    pub(crate) logs: Vec<PathBuf>,
+    /// The spool's cap.
+    pub(crate) spool_bytes_max: u64,
+    /// Whether secrets are masked.
+    pub(crate) mask: bool,
+    /// Whether the probes run.
+    pub(crate) probes: bool,
+    /// Files whose reading is an event.
+    pub(crate) sensitive_paths: Vec<PathBuf>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{path} is not TOML: {source}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where it is not.
+        source: Box<toml::de::Error>,
+    },
+    /// It says what we do not understand.
+    #[error("{path} has mistakes:{}", .mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect::<String>())]
+    Mistakes {
+        /// The file.
+        path: PathBuf,
+        /// All of them.
+        mistakes: Vec<Mistake>,
+    },
+}
+
+impl Config {
+    /// The configuration of a file, or the defaults.
+    pub(crate) fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let table = text
+            .parse::<toml::Table>()
+            .map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: Box::new(source) })?;
+        file::read(table).map_err(|mistakes| ConfigError::Mistakes { path: path.to_owned(), mistakes })
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            logs: DEFAULT_LOGS.iter().map(PathBuf::from).filter(|path| path.exists()).collect(),
+            spool_bytes_max: DEFAULT_SPOOL_BYTES,
+            mask: true,
+            probes: true,
+            sensitive_paths: DEFAULT_SENSITIVE.iter().map(PathBuf::from).collect(),
+        }
+    }
+}
