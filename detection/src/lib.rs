@@ -6,6 +6,7 @@ pub mod anomaly;
 mod engine;
 pub mod entity;
 mod finding;
+pub mod incident;
 pub mod rule;
 pub mod sequence;
 mod shipped;
