@@ -11,6 +11,9 @@ fn join(a: &[Entity], b: &[Entity], apart_s: i64) -> bool {
     partition(&mut grouper(), &findings).0.len() == 1
 }
 
+/// What it is about, the two findings' entities, how far apart they are, and whether they join.
+type Pair = (&'static str, Vec<Entity>, Vec<Entity>, i64, bool);
+
 #[test]
 fn pairs_join_by_what_they_share() {
     let now = 100 * DAY;
@@ -18,7 +21,7 @@ fn pairs_join_by_what_they_share() {
     let parent = process(900, now - 60);
     let daemon = process(90, 10);
     let init = process(1, 0);
-    let table: [(&str, Vec<Entity>, Vec<Entity>, i64, bool); 20] = [
+    let table: [Pair; 20] = [
         ("nothing", vec![acts(me)], vec![acts(you)], 0, false),
         ("a process", vec![acts(me)], vec![acts(me)], 3000, true),
         ("init acting", vec![acts(init)], vec![acts(init)], 0, false),
@@ -91,8 +94,10 @@ fn hosts_join_by_public_addresses_and_not_by_names() {
     for (entity, expected) in
         [(address("198.51.100.1"), 1), (address("10.0.0.1"), 2), (user("kim"), 2), (file("/tmp/x"), 2)]
     {
-        let pair =
-            [finding("one", 1, 0, std::slice::from_ref(&entity)), other_host(finding("two", 2, 0, &[entity.clone()]))];
+        let pair = [
+            finding("one", 1, 0, std::slice::from_ref(&entity)),
+            other_host(finding("two", 2, 0, std::slice::from_ref(&entity))),
+        ];
         assert_eq!(partition(&mut grouper(), &pair).0.len(), expected, "{entity:?}");
     }
 }
