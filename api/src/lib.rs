@@ -7,6 +7,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// The description of the API for machines: OpenAPI 3.1.
+pub const OPENAPI: &str = include_str!("../openapi.json");
+
+/// Whether the correlator is well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// `ok`; anything else does not come with status 200.
+    pub status: String,
+}
+
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
@@ -358,3 +368,6 @@ pub struct Problem {
     /// One sentence: what was asked, and why it cannot be.
     pub error: String,
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "the rooms below are being joined; goes away with the wiring in app.rs")]
 
 mod advise;
+mod api;
 mod authority;
 mod clock;
 mod courier;

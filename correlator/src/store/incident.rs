@@ -65,11 +65,12 @@ impl IncidentStatus {
 }
 
 /// Which incidents a list shows: those that meet every condition that is set, newest first.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct IncidentFilter {
     pub(crate) status: Option<IncidentStatus>,
     pub(crate) severity_min: Option<Severity>,
-    pub(crate) sensor: Option<SensorId>,
+    /// Only those that touch a host that claims this name.
+    pub(crate) host: Option<BString>,
     /// Only older than this one: the next page.
     pub(crate) before: Option<IncidentNumber>,
     pub(crate) limit: u32,
@@ -77,7 +78,7 @@ pub(crate) struct IncidentFilter {
 
 impl Default for IncidentFilter {
     fn default() -> Self {
-        Self { status: None, severity_min: None, sensor: None, before: None, limit: 50 }
+        Self { status: None, severity_min: None, host: None, before: None, limit: 50 }
     }
 }
 
@@ -179,12 +180,12 @@ impl Store {
         if let Some(before) = filter.before {
             query.push(" AND number < ").push_bind(before.0);
         }
-        if let Some(sensor) = filter.sensor {
+        if let Some(host) = &filter.host {
             query.push(
-                " AND number IN (SELECT m.incident FROM finding f JOIN incident_finding m ON m.finding = f.id
-                 WHERE f.sensor = ",
+                " AND number IN (SELECT m.incident FROM sensor s JOIN finding f ON f.sensor = s.id
+                 JOIN incident_finding m ON m.finding = f.id WHERE s.host = ",
             );
-            query.push_bind(sensor.to_string()).push(")");
+            query.push_bind(host.to_vec()).push(")");
         }
         query.push(" ORDER BY number DESC LIMIT ").push_bind(filter.limit.min(PAGE_MAX));
         let rows: Vec<Raw> = query.build_query_as().fetch_all(&self.readers).await.map_err(ReadError::sql(WHAT))?;

@@ -262,22 +262,22 @@ async fn an_incident_reads_back_with_its_findings() {
     assert_eq!(row.techniques, ["T1059.004", "T1110"]);
     assert_eq!(row.hosts, [(sensor_id(1), BString::from("web-1"))]);
 
-    let all = IncidentFilter::default();
+    let all = IncidentFilter::default;
     let sure = [
-        all,
-        IncidentFilter { sensor: Some(sensor_id(1)), ..all },
-        IncidentFilter { severity_min: Some(Severity::High), status: Some(IncidentStatus::Open), ..all },
-        IncidentFilter { before: Some(IncidentNumber(2)), ..all },
+        all(),
+        IncidentFilter { host: Some("web-1".into()), ..all() },
+        IncidentFilter { severity_min: Some(Severity::High), status: Some(IncidentStatus::Open), ..all() },
+        IncidentFilter { before: Some(IncidentNumber(2)), ..all() },
     ];
     for filter in sure {
         assert_eq!(store.incidents(&filter).await.unwrap(), std::slice::from_ref(&row), "{filter:?}");
     }
     let none = [
-        IncidentFilter { sensor: Some(sensor_id(2)), ..all },
-        IncidentFilter { severity_min: Some(Severity::Critical), ..all },
-        IncidentFilter { status: Some(IncidentStatus::Closed), ..all },
-        IncidentFilter { before: Some(number), ..all },
-        IncidentFilter { limit: 0, ..all },
+        IncidentFilter { host: Some("web".into()), ..all() },
+        IncidentFilter { severity_min: Some(Severity::Critical), ..all() },
+        IncidentFilter { status: Some(IncidentStatus::Closed), ..all() },
+        IncidentFilter { before: Some(number), ..all() },
+        IncidentFilter { limit: 0, ..all() },
     ];
     for filter in none {
         assert!(store.incidents(&filter).await.unwrap().is_empty(), "{filter:?}");

@@ -149,6 +149,24 @@ impl Store {
         .map_err(ReadError::sql("an API token"))
     }
 
+    /// Takes a secret of that kind back.
+    pub(crate) async fn revoke_api_token(
+        &self,
+        secret: &[u8],
+        kind: ApiTokenKind,
+        at: Timestamp,
+    ) -> Result<(), WriteError> {
+        let mut write = self.write().await?;
+        sqlx::query("UPDATE api_token SET spent_at = ? WHERE hash = ? AND kind = ? AND spent_at IS NULL")
+            .bind(at.0)
+            .bind(hash(secret))
+            .bind(kind.as_str())
+            .execute(&mut *write)
+            .await
+            .map_err(WriteError::sql("an API token"))?;
+        super::commit(write).await
+    }
+
     /// Uses an admin link up; tells whose it was when it still held.
     pub(crate) async fn spend_admin_link(&self, secret: &[u8], at: Timestamp) -> Result<Option<String>, WriteError> {
         let mut write = self.write().await?;
