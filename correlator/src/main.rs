@@ -10,6 +10,7 @@ mod courier;
 mod deliver;
 mod export;
 mod intake;
+mod evidence;
 mod notify;
 mod store;
 mod view;

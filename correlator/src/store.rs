@@ -11,6 +11,7 @@ mod anomaly;
 mod complaint;
 mod epoch;
 mod event;
+pub(crate) mod evidence;
 pub(crate) mod finding;
 pub(crate) mod incident;
 mod meta;

@@ -52,10 +52,8 @@ pub(crate) fn serve(stdin: BorrowedFd<'_>, out: &mut impl Write, engine: &mut En
 /// Writes one answer with its length before it.
 pub(crate) fn send(out: &mut impl Write, answer: &impl Serialize) -> Result<(), ServeError> {
     let body = serde_json::to_vec(answer).map_err(|error| ServeError::Answer(error.into()))?;
-    if body.len() > ANSWER_BYTES_MAX {
-        return Err(ServeError::AnswerTooLong(body.len()));
-    }
-    let length = u32::try_from(body.len()).map_err(|_| ServeError::AnswerTooLong(body.len()))?;
+    let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= ANSWER_BYTES_MAX);
+    let length = length.ok_or(ServeError::AnswerTooLong(body.len()))?;
     let write = |out: &mut dyn Write| {
         out.write_all(&length.to_be_bytes())?;
         out.write_all(&body)?;

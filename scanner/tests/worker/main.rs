@@ -1,5 +1,7 @@
 //! The real worker, as the correlator uses it.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot do, it must fail on; helpers are not seen as tests")]
+
 mod cases;
 mod harness;
 
