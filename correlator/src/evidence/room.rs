@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     clock,
+    intake::{EvidencePart, RequestError, Sessions},
     store::{
         Store, WriteError, commit,
         evidence::{NewCustody, NewEvidence, NewWishLimits, RequestRow, RequestState, answered, append_custody, put},
@@ -53,18 +54,10 @@ pub(crate) trait Ask: Send + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotAsked;
 
-/// A piece of evidence on its way in, from the sensor that was asked for it.
-#[derive(Debug)]
-pub(crate) enum EvidencePart {
-    /// A part of an upload.
-    Chunk(v1::EvidenceChunk),
-    /// The end of one.
-    End(v1::EvidenceEnd),
-    /// The session ended before the evidence did.
-    Broken {
-        /// What came of this request is void.
-        request: u64,
-    },
+impl Ask for Sessions {
+    fn ask(&self, sensor: SensorId, request: v1::EvidenceRequest) -> Result<(), NotAsked> {
+        self.request_evidence(sensor, request).map_err(|(RequestError::Offline | RequestError::Busy)| NotAsked)
+    }
 }
 
 /// See the module.

@@ -20,7 +20,8 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{Ask, Config, Evidence, EvidencePart, Judge, NotAsked, Room};
+use super::{Ask, Config, Evidence, Judge, NotAsked, Room};
+use crate::intake::EvidencePart;
 use crate::store::{
     IncidentNumber, NewBatch, NewEvent, NewIncident, Store, append, commit,
     evidence::{RequestRow, RequestState},

@@ -6,15 +6,16 @@
 use std::{io, time::Duration};
 
 use bongsu_event::{EvidenceId, SensorId};
-use bongsu_proto::v1::{EvidenceChunk, EvidenceEnd};
+use bongsu_proto::{
+    limits::EVIDENCE_CHUNK_BYTES_MAX as CHUNK_BYTES_MAX,
+    v1::{EvidenceChunk, EvidenceEnd},
+};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::vault::Incoming;
 use crate::store::evidence::RequestRow;
 
-/// The longest chunk of the protocol.
-const CHUNK_BYTES_MAX: usize = 256 << 10;
 /// Without a chunk for so long, the upload is given up and asked for again.
 const STALL_MAX: Duration = Duration::from_secs(60);
 /// However steadily it drips, it is given up after this.
