@@ -270,6 +270,21 @@ pub struct Verdict {
     pub detail: Option<String>,
 }
 
+/// Whether stored evidence is still what was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// SHA-256 of the bytes that were taken.
+    pub sha256: String,
+    /// `as-taken`, `altered`, `missing` or `unreadable`.
+    pub bytes: String,
+    /// How many bytes there are; absent when they are not as taken.
+    pub size: Option<u64>,
+    /// `whole`, or `broken` where an entry was changed, added or removed behind our back.
+    pub custody: String,
+    /// The first entry of a broken custody log that does not follow from the one before, counted from 1.
+    pub broken_at: Option<u64>,
+}
+
 /// One line of a custody log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustodyEntry {

@@ -180,6 +180,8 @@ fn the_description_has_exactly_the_fields_of_the_types() {
     one("EvidencePage", json!(Page { items: vec![evidence()], next: Some(word()) }));
     one("SensorPage", json!(Page { items: vec![sensor()], next: Some(word()) }));
     one("JoinToken", json!(JoinToken { token: word(), expires_at: word(), command: word() }));
+    let (bytes, custody) = (word(), word());
+    one("Verification", json!(Verification { sha256: word(), bytes, size: Some(1), custody, broken_at: None }));
     one("Problem", json!(Problem { error: word() }));
     one("Health", json!(Health { status: word() }));
 }

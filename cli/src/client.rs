@@ -49,6 +49,8 @@ impl RequestError {
             Self::Refused { status, .. } => match *status {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Exit::NoPermission,
                 StatusCode::NOT_FOUND => Exit::NotFound,
+                // What is stored is not what was taken.
+                StatusCode::CONFLICT => Exit::NotVerified,
                 status if status.is_client_error() => Exit::Usage,
                 status if status.is_server_error() => Exit::Unavailable,
                 _ => Exit::Protocol,

@@ -6,6 +6,7 @@
 
 mod auth;
 mod desk;
+mod evidence;
 mod incidents;
 mod openapi;
 mod problem;
@@ -46,6 +47,10 @@ fn guarded_routes() -> Vec<(&'static str, MethodRouter<Desk>)> {
     vec![
         ("/incidents", get(incidents::list)),
         ("/incidents/{id}", get(incidents::one)),
+        ("/evidence", get(evidence::list)),
+        ("/evidence/{sha256}", get(evidence::one)),
+        ("/evidence/{sha256}/content", get(evidence::content)),
+        ("/evidence/{sha256}/verify", post(evidence::verify)),
         ("/sensors", get(sensors::list)),
         ("/tokens", post(sensors::create_token)),
     ]

@@ -5,6 +5,7 @@
 //! the same. Bounded: host strings are cut, trees have a depth, a timeline has a length.
 
 mod blind_spot;
+mod evidence;
 mod finding;
 mod incident;
 mod process_tree;
@@ -15,7 +16,7 @@ mod technique;
 pub(crate) mod testing;
 mod timeline;
 
-use bongsu_api::{Anomaly, Incident, Sensor};
+use bongsu_api::{Anomaly, Evidence, Incident, Sensor};
 use bongsu_event::SensorId;
 
 pub(crate) use blind_spot::blind_spots;
@@ -23,7 +24,7 @@ pub(crate) use incident::summary;
 pub(crate) use sensor::Presence;
 pub(crate) use timeline::entry;
 
-use crate::store::{IncidentNumber, IncidentRow, ReadError, SensorRow, Store};
+use crate::store::{IncidentNumber, IncidentRow, ReadError, SensorRow, Store, evidence::EvidenceRow};
 
 /// The incident of that number, whole; `None` when there is none. `presence` tells which sensors have a session now.
 pub(crate) async fn incident(
@@ -43,9 +44,18 @@ pub(crate) async fn incident(
     }
     let advice = store.advice(number).await?.map(|(_, advice)| advice);
     let anomaly = worst_anomaly(store, &row).await?;
-    let evidence = Vec::new();
+    let mut evidence = Vec::new();
+    for row in store.evidence_of_incident(number).await? {
+        evidence.push(self::evidence(store, &row).await?);
+    }
     let parts = incident::Parts { row, findings, events, event_count, sensors, advice, evidence, anomaly };
     Ok(Some(incident::compose(parts)))
+}
+
+/// Evidence with the incidents it was taken for and its custody log.
+pub(crate) async fn evidence(store: &Store, row: &EvidenceRow) -> Result<Evidence, ReadError> {
+    let incidents = store.incidents_of_evidence(row.id).await?;
+    Ok(evidence::shown(row, &incidents, &store.custody(row.id).await?))
 }
 
 /// All sensors with their ledgers, newest first.

@@ -52,7 +52,7 @@ pub(super) async fn fetch(client: &Client, id: EvidenceId, out: &Path, format: F
 }
 
 /// Reads an answer to its end through SHA-256.
-pub(super) async fn receive(
+async fn receive(
     mut response: Response,
     mut each: impl FnMut(&[u8]) -> Result<(), EvidenceError>,
 ) -> Result<(EvidenceId, u64), EvidenceError> {

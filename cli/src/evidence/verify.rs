@@ -6,17 +6,17 @@ use std::{
     path::Path,
 };
 
-use bongsu_api::Evidence;
+use bongsu_api::{Evidence, Verification};
 use bongsu_event::EvidenceId;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{EvidenceError, custody_path, fetch::receive, named_by};
+use super::{EvidenceError, custody_path, named_by};
 use crate::{args::Format, client::Client, exit::Exit, failure::Failure, output};
 
-/// What a verification came to.
+/// What the verification of a file came to.
 #[derive(Debug, Serialize)]
-struct Verification {
+struct FileVerification {
     subject: String,
     /// What says what the bytes should be.
     by: String,
@@ -38,11 +38,25 @@ pub(super) fn file(path: &Path, given: Option<EvidenceId>, format: Format) -> Re
     conclude(&path.display().to_string(), by, expected, found, size, format)
 }
 
-/// Verifies what the correlator has stored, by reading all of it.
+/// Lets the correlator read the bytes it has stored, and their custody log, again.
 pub(super) async fn stored(client: &Client, id: EvidenceId, format: Format) -> Result<Exit, Failure> {
-    let response = client.bytes(&["evidence", &id.to_string(), "content"]).await?;
-    let (found, size) = receive(response, |_| Ok(())).await?;
-    conclude("the correlator's copy", "its name".to_owned(), id, found, size, format)
+    let verification: Verification = client.post(&["evidence", &id.to_string(), "verify"]).await?;
+    output::one(format, &verification, |verification, _| told_of_store(verification))?;
+    let sound = verification.bytes == "as-taken" && verification.custody == "whole";
+    Ok(if sound { Exit::Done } else { Exit::NotVerified })
+}
+
+fn told_of_store(verification: &Verification) -> String {
+    let name = output::safe(&verification.sha256);
+    let bytes = match verification.size {
+        Some(size) => format!("bytes    verified: {size} bytes are as they were taken"),
+        None => format!("bytes    NOT VERIFIED: {}", output::safe(&verification.bytes)),
+    };
+    let custody = match verification.broken_at {
+        None => format!("custody  {}", output::safe(&verification.custody)),
+        Some(entry) => format!("custody  NOT VERIFIED: entry {entry} does not follow from the one before"),
+    };
+    format!("{name} in the correlator's store\n  {bytes}\n  {custody}\n")
 }
 
 fn conclude(
@@ -54,7 +68,7 @@ fn conclude(
     format: Format,
 ) -> Result<Exit, Failure> {
     let verified = expected == found;
-    let verification = Verification {
+    let verification = FileVerification {
         subject: subject.to_owned(),
         by,
         expected: expected.to_string(),
@@ -66,8 +80,8 @@ fn conclude(
     Ok(if verified { Exit::Done } else { Exit::NotVerified })
 }
 
-fn told(verification: &Verification) -> String {
-    let Verification { subject, by, expected, found, size, verified } = verification;
+fn told(verification: &FileVerification) -> String {
+    let FileVerification { subject, by, expected, found, size, verified } = verification;
     let (subject, by) = (output::safe(subject), output::safe(by));
     if *verified {
         format!("{subject}: verified, {size} bytes, SHA-256 {found} as {by} says\n")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bongsu_event::SensorId;
 
-use crate::{store::Store, view::Presence};
+use crate::{evidence::Evidence, store::Store, view::Presence};
 
 /// Handed to every request. Cheap to clone.
 #[derive(Clone)]
@@ -13,6 +13,7 @@ pub(crate) struct Desk {
     /// Which sensors have a session now; intake knows.
     pub(crate) presence: Arc<dyn Fn(SensorId) -> Presence + Send + Sync>,
     pub(crate) joining: Arc<Joining>,
+    pub(crate) evidence: Evidence,
     /// Whether browsers reach us by https, so that the session's cookie may be kept from plain http.
     pub(crate) https: bool,
 }

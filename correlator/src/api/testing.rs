@@ -1,24 +1,29 @@
 //! A correlator's API and pages on a loopback port, over a real store with an incident in it.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bongsu_api::ScorePart;
-use bongsu_event::{Severity, StoredEvent, Timestamp};
+use bongsu_event::{EvidenceId, Severity, StoredEvent, Timestamp};
 use reqwest::{Client, RequestBuilder, Response, redirect::Policy};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Desk, Joining};
 use crate::{
-    clock,
+    clock, evidence,
     store::{
         ApiTokenKind, HookRow, IncidentNumber, NewBatch, NewEvent, NewIncident, SensorSelf, Store, append, commit,
+        evidence::{self as stored_evidence, NewEvidence},
         finding as stored_finding, incident as stored_incident,
     },
     view::{
         Presence,
-        testing::{SENSOR, exec, finding, login, stored},
+        testing::{SENSOR, exec, finding, key, login, stored},
     },
     web,
 };
@@ -28,12 +33,16 @@ pub(crate) const ADMIN_LINK: &str = "test-admin-link";
 /// What the sensor calls its host. Not a nice name.
 pub(crate) const HOST: &str = "<b>web\u{202e}-1\u{1b}[31m";
 
+/// The bytes of the one piece of evidence.
+pub(crate) const EVIDENCE: &[u8] = b"\x7fELF and so on";
+
 /// The running server. Dropped, it stops.
 pub(crate) struct Site {
     pub(crate) desk: Desk,
+    pub(crate) evidence: EvidenceId,
     url: String,
     client: Client,
-    _dir: TempDir,
+    dir: TempDir,
     _stop: DropGuard,
 }
 
@@ -45,9 +54,13 @@ impl Site {
         store.add_api_token(TOKEN.as_bytes(), ApiTokenKind::Api, "tester", now, None).await.unwrap();
         store.add_api_token(ADMIN_LINK.as_bytes(), ApiTokenKind::AdminLink, "admin", now, None).await.unwrap();
         fill(&store).await;
+        let id = EvidenceId(Sha256::digest(EVIDENCE).into());
+        let folder = dir.path().join("evidence");
+        let (evidence, _room, _judge) = evidence::Config::new(folder).build(store.clone()).unwrap();
+        keep_evidence(&store, dir.path(), id).await;
         let joining = Joining { addresses: vec!["192.0.2.1:8702".into()], authority_sha256: [7; 32] };
         let presence = Arc::new(|_| Presence::Online);
-        let desk = Desk { store, presence, joining: Arc::new(joining), https: false };
+        let desk = Desk { store, presence, joining: Arc::new(joining), evidence, https: false };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -55,7 +68,15 @@ impl Site {
         // The provider may be there already, from another test of this process.
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
-        Self { desk, url, client, _dir: dir, _stop: stop.drop_guard() }
+        Self { desk, evidence: id, url, client, dir, _stop: stop.drop_guard() }
+    }
+
+    /// As a failing disk, or a person who should not, would.
+    pub(crate) fn change_a_byte_of_the_evidence(&self) {
+        let path = evidence_path(self.dir.path(), self.evidence);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[3] ^= 1;
+        std::fs::write(path, bytes).unwrap();
     }
 
     /// A request without any token.
@@ -67,6 +88,23 @@ impl Site {
     pub(crate) async fn get(&self, path: &str) -> Response {
         self.bare(reqwest::Method::GET, &format!("/api/v1{path}")).bearer_auth(TOKEN).send().await.unwrap()
     }
+}
+
+fn evidence_path(dir: &Path, id: EvidenceId) -> PathBuf {
+    let name = id.to_string();
+    dir.join("evidence").join(&name[..2]).join(&name[2..])
+}
+
+async fn keep_evidence(store: &Store, dir: &Path, id: EvidenceId) {
+    let path = evidence_path(dir, id);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, EVIDENCE).unwrap();
+    let at = Timestamp(5);
+    let size = EVIDENCE.len() as u64;
+    let new = NewEvidence { id, size, sensor: SENSOR, path: "/tmp/\u{1b}[2Jx".into(), process: key(813) };
+    let mut write = store.write().await.unwrap();
+    stored_evidence::put(&mut write, &new, at).await.unwrap();
+    commit(write).await.unwrap();
 }
 
 /// One sensor, a failed login and a shell under nginx, a finding about the shell, an incident.

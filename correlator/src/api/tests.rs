@@ -1,11 +1,12 @@
 //! The API through real HTTP on loopback.
 
-use bongsu_api::{Incident, IncidentSummary, JoinToken, Page, Problem, Sensor};
+use bongsu_api::{Evidence, Incident, IncidentSummary, JoinToken, Page, Problem, Sensor, Verification};
 use reqwest::{Method, StatusCode};
+use serde_json::Value;
 
 use super::{
     BASE, guarded_routes, open_routes,
-    testing::{ADMIN_LINK, Site},
+    testing::{ADMIN_LINK, EVIDENCE, Site, TOKEN},
 };
 
 async fn problem(response: reqwest::Response) -> (StatusCode, String) {
@@ -75,7 +76,7 @@ async fn without_a_token_that_holds_only_the_open_routes_answer() {
     let site = Site::start().await;
     for (path, _) in guarded_routes() {
         let path = format!("{BASE}{path}").replace("{id}", "BGS-1").replace("{sha256}", &"0".repeat(64));
-        let method = if path.ends_with("/tokens") { Method::POST } else { Method::GET };
+        let method = if path.ends_with("/tokens") || path.ends_with("/verify") { Method::POST } else { Method::GET };
         for authorization in
             [None, Some("Bearer wrong".to_owned()), Some(format!("Bearer {ADMIN_LINK}")), Some("Basic x".into())]
         {
@@ -109,7 +110,7 @@ async fn what_is_not_there_is_a_problem_and_not_a_page() {
 #[tokio::test]
 async fn a_join_token_is_made_and_holds() {
     let site = Site::start().await;
-    let response = site.bare(Method::POST, "/api/v1/tokens").bearer_auth(super::testing::TOKEN).send().await.unwrap();
+    let response = site.bare(Method::POST, "/api/v1/tokens").bearer_auth(TOKEN).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::CREATED);
     let made: JoinToken = response.json().await.unwrap();
     assert!(made.command.contains(&made.token), "{}", made.command);
@@ -125,6 +126,40 @@ async fn a_join_token_is_made_and_holds() {
 }
 
 #[tokio::test]
+async fn evidence_comes_as_taken_or_not_at_all_and_the_log_tells_who_asked() {
+    let site = Site::start().await;
+    let name = site.evidence.to_string();
+    let list: Page<Evidence> = site.get("/evidence").await.json().await.unwrap();
+    assert_eq!(list.items.iter().map(|item| item.sha256.as_str()).collect::<Vec<_>>(), [name.as_str()]);
+    let response = site.get(&format!("/evidence/{name}/content")).await;
+    for (header, value) in [
+        ("content-type", "application/octet-stream"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "default-src 'none'; sandbox"),
+    ] {
+        assert_eq!(response.headers()[header], value);
+    }
+    assert!(response.headers()["content-disposition"].to_str().unwrap().starts_with("attachment"));
+    assert_eq!(response.bytes().await.unwrap(), EVIDENCE);
+    let verify = || site.bare(Method::POST, &format!("/api/v1/evidence/{name}/verify")).bearer_auth(TOKEN).send();
+    let verified: Verification = verify().await.unwrap().json().await.unwrap();
+    assert_eq!((verified.bytes.as_str(), verified.custody.as_str()), ("as-taken", "whole"));
+    let one: Evidence = site.get(&format!("/evidence/{name}")).await.json().await.unwrap();
+    let log: Vec<_> = one.custody.iter().map(|entry| (entry.action.as_str(), entry.actor.as_str())).collect();
+    assert!(log.ends_with(&[("fetched", "tester"), ("verified", "tester")]), "{log:?}");
+    assert_eq!((one.path.as_str(), one.verdict.outcome.as_str()), ("/tmp/\\x1b[2Jx", "pending"));
+
+    site.change_a_byte_of_the_evidence();
+    let (status, error) = problem(site.get(&format!("/evidence/{name}/content")).await).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(error.contains(&name), "{error}");
+    let verified: Verification = verify().await.unwrap().json().await.unwrap();
+    assert_eq!((verified.bytes.as_str(), verified.size), ("altered", None));
+    let (status, _) = problem(site.get(&format!("/evidence/{}/content", "0".repeat(64))).await).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn what_went_wrong_inside_stays_inside() {
     let site = Site::start().await;
     site.desk.store.close().await;
@@ -132,5 +167,20 @@ async fn what_went_wrong_inside_stays_inside() {
         let (status, error) = problem(site.get(path).await).await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
         assert_eq!(error, "something went wrong here; the correlator's log says what");
+    }
+}
+
+#[test]
+fn every_route_is_described_and_every_description_is_a_route() {
+    let document: Value = serde_json::from_str(bongsu_api::OPENAPI).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let routes: Vec<_> = guarded_routes().into_iter().chain(open_routes()).map(|(path, _)| path).collect();
+    for path in &routes {
+        assert!(paths.contains_key(*path), "{path} is not described");
+    }
+    assert_eq!(paths.len(), routes.len(), "something is described that is not there: {:?}", paths.keys());
+    assert_eq!(document["servers"][0]["url"], BASE);
+    for (path, _) in open_routes() {
+        assert_eq!(paths[path]["get"]["security"], serde_json::json!([]), "{path}");
     }
 }
