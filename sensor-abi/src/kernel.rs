@@ -145,21 +145,5 @@ pub struct Counters {
 // SAFETY: repr(C) and only u64.
 unsafe impl Record for Counters {}
 
-/// A file by what identifies it, the key of the map of sensitive files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(C)]
-pub struct FileKey {
-    /// Inode number.
-    pub inode: u64,
-    /// Device in the kernel's encoding: major shifted left by 20, or'ed with minor.
-    pub device: u32,
-    /// Always 0.
-    pub reserved: u32,
-}
-
-// SAFETY: repr(C), only integers, the size below shows that there is no padding.
-unsafe impl Record for FileKey {}
-
 const _: () = assert!(size_of::<Settings>() == 16);
 const _: () = assert!(size_of::<Counters>() == 16);
-const _: () = assert!(size_of::<FileKey>() == 16);

@@ -17,7 +17,7 @@ mod network;
 pub use exec::{Exec, Exit, Fork, SetCredentials};
 pub use file::{File, PathText};
 pub use header::{Creds, Header, Kind, TaskRef};
-pub use kernel::{ABSENT, Counters, FileKey, Offsets, Settings};
+pub use kernel::{ABSENT, Counters, Offsets, Settings};
 pub use network::Network;
 
 /// Bytes of argv a record carries at most.

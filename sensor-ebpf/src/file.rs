@@ -2,7 +2,7 @@
 
 use aya_ebpf::{EbpfContext, helpers::bpf_probe_read_user, programs::TracePointContext};
 use aya_log_ebpf::debug;
-use bongsu_sensor_abi::{File, FileKey, Kind, PathText};
+use bongsu_sensor_abi::{File, Kind, PathText};
 
 use crate::{
     globals::offset,
@@ -82,13 +82,14 @@ impl Inode {
     }
 
     #[inline(always)]
-    pub(crate) fn key(self) -> FileKey {
-        let super_block: u64 = read(self.0 + offset!(inode_super));
-        FileKey {
-            inode: read(self.0 + offset!(inode_number)),
-            device: read(super_block + offset!(super_device)),
-            reserved: 0,
-        }
+    pub(crate) fn number(self) -> u64 {
+        read(self.0 + offset!(inode_number))
+    }
+
+    /// The device it lies on, in the kernel's encoding.
+    #[inline(always)]
+    pub(crate) fn device(self) -> u32 {
+        read(read::<u64>(self.0 + offset!(inode_super)) + offset!(super_device))
     }
 
     /// Whether it lies on a file system whose files are windows into the kernel. Every shell writes there all the time, and nothing stays.

@@ -4,7 +4,7 @@ use aya_ebpf::{
     macros::map,
     maps::{HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
-use bongsu_sensor_abi::{Counters, Creds, FileKey, RING_BYTES, SENSITIVE_MAX};
+use bongsu_sensor_abi::{Counters, Creds, RING_BYTES, SENSITIVE_MAX};
 
 use crate::record::Scratch;
 
@@ -29,9 +29,10 @@ pub(crate) static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entrie
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// Files whose reading is an event. Userland keeps it.
+/// Inode numbers of files whose reading may be an event. Userland keeps it, and tells the file from others with the same number: the
+/// device that stat(2) shows is not the kernel's own on every file system (btrfs).
 #[map]
-pub(crate) static SENSITIVE: HashMap<FileKey, u32> = HashMap::with_max_entries(SENSITIVE_MAX, 0);
+pub(crate) static SENSITIVE: HashMap<u64, u32> = HashMap::with_max_entries(SENSITIVE_MAX, 0);
 
 /// Credentials at the entry of a call of the setuid family, by thread. A call that never returns (the thread is killed) leaves its
 /// entry to be evicted.

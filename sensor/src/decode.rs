@@ -10,7 +10,7 @@ mod tests;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bongsu_event::{FileOperation, NetworkActivity, NetworkOperation, Transport};
-use bongsu_sensor_abi::{self as abi, Creds, FileKey, Header, Kind, Record, TaskRef};
+use bongsu_sensor_abi::{self as abi, Creds, Header, Kind, Record, TaskRef};
 use bstr::{BString, ByteSlice};
 
 use path::Text;
@@ -62,7 +62,15 @@ pub(crate) struct FileAction {
     pub(crate) previous_path: Option<BString>,
     pub(crate) mode: Option<u32>,
     /// Which file, where the hook knows.
-    pub(crate) key: Option<FileKey>,
+    pub(crate) identity: Option<FileIdentity>,
+}
+
+/// A file by what identifies it on its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct FileIdentity {
+    /// In the kernel's encoding: major shifted left by 20, or'ed with minor.
+    pub(crate) device: u32,
+    pub(crate) inode: u64,
 }
 
 /// Bytes that are no record.
@@ -171,7 +179,7 @@ fn file(bytes: &[u8], operation: FileOperation) -> Result<FileAction, DecodeErro
         path,
         previous_path: (operation == FileOperation::Rename).then_some(previous),
         mode,
-        key: (file.inode != 0).then_some(FileKey { inode: file.inode, device: file.device, reserved: 0 }),
+        identity: (file.inode != 0).then_some(FileIdentity { device: file.device, inode: file.inode }),
     })
 }
 

@@ -32,10 +32,10 @@ fn send(descriptor: u64) -> Option<()> {
     let file = OpenFile::of(task, descriptor)?;
     let inode = file.inode();
     let mode = file.mode();
-    let key = inode.key();
+    let number = inode.number();
     let kind = if mode & (CREATED | WRITE) == 0 {
         // SAFETY: nobody keeps the reference; userland may change the entry meanwhile, which does no harm.
-        unsafe { SENSITIVE.get(&key) }?;
+        unsafe { SENSITIVE.get(&number) }?;
         Kind::Read
     } else if !inode.is_regular() || inode.is_pseudo() {
         return None;
@@ -48,8 +48,8 @@ fn send(descriptor: u64) -> Option<()> {
     let walk_len = draft.path(file.path(), File::PATH_CUT);
     let head = File {
         header: draft.header(task, kind),
-        inode: key.inode,
-        device: key.device,
+        inode: number,
+        device: inode.device(),
         mode: u32::from(inode.mode()),
         path: PathText { walk_len, name_len: 0 },
         previous: PathText::default(),

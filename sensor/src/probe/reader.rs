@@ -158,6 +158,9 @@ impl Reader {
                 break;
             }
             let Some(Reverse(next)) = self.waiting.pop() else { break };
+            if !self.sensitive.admits(&next.decoded.action) {
+                continue;
+            }
             let Some(event) = self.enricher.enrich(next.decoded) else { continue };
             self.sensitive.follow(&event.activity);
             batch.push(event);
