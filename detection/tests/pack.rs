@@ -3,25 +3,26 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use bongsu_detection::{Engine, shipped, trial};
-use bongsu_event::Severity;
+use bongsu_event::{Severity, catalogue::FIELDS};
 
-fn files_below(folder: &Path, found: &mut BTreeSet<String>, root: &Path) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let below = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+fn files_below(folder: &Path, found: &mut BTreeSet<String>, root: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let below = path.strip_prefix(root).expect("it was found below the root").to_string_lossy().into_owned();
         if path.is_dir() && below != "yara" {
-            files_below(&path, found, root);
+            files_below(&path, found, root)?;
         } else if path.is_file() {
             found.insert(below);
         }
     }
+    Ok(())
 }
 
 #[test]
 fn every_file_of_the_folder_is_shipped() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
     let mut found = BTreeSet::new();
-    files_below(&root, &mut found, &root);
+    files_below(&root, &mut found, &root).unwrap();
     let listed: BTreeSet<_> = shipped().into_iter().map(|file| file.path).collect();
     assert_eq!(found, listed);
 }
@@ -64,4 +65,15 @@ fn ordinary_work_is_quiet() {
     let loud: Vec<_> = findings.iter().filter(|finding| finding.severity >= Severity::Medium).collect();
     assert!(loud.is_empty(), "{loud:#?}");
     assert!(events.len() > 100, "only {} events", events.len());
+}
+
+/// The table of fields in the documentation is the catalogue.
+#[test]
+fn every_field_is_documented() {
+    let page = include_str!("../../docs/rule-language.md");
+    for field in FIELDS {
+        let names: Vec<_> = field.sigma.iter().map(|name| format!("`{name}`")).collect();
+        let row = format!("| `{}` | {} | {:?} | {} |", field.ecs, names.join(", "), field.kind, field.about);
+        assert!(page.contains(&row), "docs/rule-language.md lacks the row\n{row}");
+    }
 }
