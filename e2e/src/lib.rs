@@ -6,6 +6,7 @@ pub mod console;
 pub mod ecs;
 pub mod elasticsearch;
 pub mod execsnoop;
+pub mod llm;
 pub mod noop;
 pub mod ordinary;
 pub mod programs;

@@ -2,9 +2,11 @@
 //! through the command line and in the store's file. Root, because the sensor loads kernel programs.
 
 mod stories {
+    mod advice;
     mod attack;
     mod crash;
     mod evidence;
+    mod export;
     mod identity;
     mod rotation;
     mod storm;

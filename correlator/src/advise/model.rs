@@ -18,6 +18,9 @@ use crate::courier::{BuildError, Courier, PostError, Terms};
 
 /// How large an answer may be: many times what a story needs.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// What a claim may look like: what JSON needs no escape for. `pattern` because not every server takes `maxLength`.
+const CLAIM_PATTERN: &str = "^[A-Za-z0-9 .,:;'()/_@%+=-]{1,240}$";
+const FACTS_PER_CLAIM_MAX: usize = 4;
 /// How much a model may write.
 const ANSWER_TOKENS_MAX: u32 = 1_500;
 
@@ -102,15 +105,16 @@ fn request(model: &str, facts: &[Fact]) -> Value {
     let claim = json!({
         "type": "object",
         "properties": {
-            "text": {"type": "string"},
-            "facts": {"type": "array", "items": {"type": "string", "enum": ids}},
+            // Bounds in the grammar itself: a small model at a loss repeats itself for ever, and an answer that is cut is no answer.
+            "text": {"type": "string", "pattern": CLAIM_PATTERN},
+            "facts": {"type": "array", "items": {"type": "string", "enum": ids}, "minItems": 1, "maxItems": FACTS_PER_CLAIM_MAX},
         },
         "required": ["text", "facts"],
         "additionalProperties": false,
     });
     let schema = json!({
         "type": "object",
-        "properties": {"story": {"type": "array", "items": claim}},
+        "properties": {"story": {"type": "array", "items": claim, "minItems": 1, "maxItems": facts.len()}},
         "required": ["story"],
         "additionalProperties": false,
     });

@@ -20,10 +20,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{
-    Config, Evidence, Judge, Room,
-    room::{Ask, NotAsked},
-};
+use super::{Ask, Config, Evidence, Judge, NotAsked, Room};
 use crate::intake::EvidencePart;
 use crate::store::{
     IncidentNumber, NewBatch, NewEvent, NewIncident, Store, append, commit,

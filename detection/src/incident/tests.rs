@@ -2,7 +2,6 @@
 
 mod demo;
 mod order;
-mod shipped;
 mod weights;
 
 use std::net::IpAddr;

@@ -2,6 +2,8 @@
 
 use std::{future::pending, net::Ipv4Addr, num::NonZeroUsize, time::Instant};
 
+use bongsu_api::Incident;
+use bongsu_e2e::llm::LlamaServer;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -93,11 +95,13 @@ fn telling(claims: &Value) -> Manner {
 const DEADLINE: Duration = Duration::from_millis(400);
 
 async fn ask(endpoint: reqwest::Url) -> Advice {
+    ask_about(&example::brute_force(), endpoint, DEADLINE).await
+}
+
+async fn ask_about(incident: &Incident, endpoint: reqwest::Url, timeout: Duration) -> Advice {
     let places = NonZeroUsize::MIN;
-    let config =
-        ModelConfig { endpoint, name: "m".to_owned(), authorization: None, timeout: DEADLINE, concurrency: places };
-    let incident = example::brute_force();
-    Model::new(config).unwrap().improve(template::advice(&incident), &template::story(&incident)).await
+    let config = ModelConfig { endpoint, name: "m".to_owned(), authorization: None, timeout, concurrency: places };
+    Model::new(config).unwrap().improve(template::advice(incident), &template::story(incident)).await
 }
 
 #[tokio::test]
@@ -198,4 +202,29 @@ fn facts_go_out_as_data_and_the_schema_knows_their_ids() {
     let ids = schema["properties"]["story"]["items"]["properties"]["facts"]["items"]["enum"].as_array().unwrap();
     assert_eq!(ids.len(), story.len());
     assert!(request.to_string().len() < 32_768, "bounded");
+}
+
+/// The incident as it was right after the first two things happened: what a small model can retell in a test's time.
+fn young() -> Incident {
+    let mut incident = example::brute_force();
+    incident.timeline.truncate(6);
+    incident.findings.truncate(1);
+    incident
+}
+
+#[tokio::test]
+async fn a_real_model_understands_the_request_and_its_answer_is_read_and_checked() {
+    let server = LlamaServer::start().unwrap();
+    let advice = ask_about(&young(), server.endpoint().parse().unwrap(), Duration::from_secs(120)).await;
+    let template = template::advice(&young());
+    assert_eq!(advice.next_steps, template.next_steps);
+    match advice.source.as_str() {
+        "model" => assert!(advice.story.iter().all(|claim| !claim.event_ids.is_empty())),
+        // The request was taken, and the answer followed the schema as far as the checks: anything else is a fault of ours.
+        _ => {
+            assert_eq!(advice.story, template.story);
+            let [note] = advice.notes.as_slice() else { panic!("{:?}", advice.notes) };
+            assert!(note.contains("passed the checks"), "{note}");
+        }
+    }
 }
