@@ -23,8 +23,6 @@ pub(crate) struct RingCounters {
     pub(crate) read: u64,
     /// Records that found the ring full.
     pub(crate) lost: u64,
-    /// Of the read ones, those that made no sense.
-    pub(crate) undecodable: u64,
 }
 
 /// All records. Taken at a moment at which the rings were empty, as often as there is one, so that nothing is on its way.
@@ -55,12 +53,6 @@ impl Counters {
         self.process.lost + self.other.lost
     }
 
-    /// Over both rings.
-    #[must_use]
-    pub(crate) fn undecodable(&self) -> u64 {
-        self.process.undecodable + self.other.undecodable
-    }
-
     fn balances(&self) -> bool {
         self.emitted() == self.read() + self.ring_lost()
     }
@@ -88,22 +80,19 @@ impl Ledger {
 
     /// Called by the reader whenever it found the rings empty.
     pub(super) fn settle(&self, rings: &Rings) {
-        let now = Counters {
-            process: self.ring(0, rings.process.read, rings.process.undecodable),
-            other: self.ring(1, rings.other.read, rings.other.undecodable),
-        };
+        let now = Counters { process: self.ring(0, rings.process.read), other: self.ring(1, rings.other.read) };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if now.balances() || last.1.elapsed() > SETTLE {
             *last = (now, Instant::now());
         }
     }
 
-    fn ring(&self, index: u32, read: u64, undecodable: u64) -> RingCounters {
+    fn ring(&self, index: u32, read: u64) -> RingCounters {
         // A counter that cannot be read is shown as 0 emitted: the sum does not come out, and that is seen.
         let (emitted, lost) = self
             .kernel
             .get(&index, 0)
             .map_or((0, 0), |cpus| cpus.iter().fold((0, 0), |(emitted, lost), cpu| (emitted + cpu[0], lost + cpu[1])));
-        RingCounters { emitted, read, lost, undecodable }
+        RingCounters { emitted, read, lost }
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Ring {
     /// Records taken out.
     pub(super) read: u64,
     /// Of these, those that could not be decoded.
-    pub(super) undecodable: u64,
+    undecodable: u64,
 }
 
 /// Both, and the one that only wakes.
@@ -84,7 +84,11 @@ impl Ring {
                 Ok(decoded) => take(decoded),
                 Err(error) => {
                     self.undecodable += 1;
-                    tracing::debug!(%error, "a record of the kernel programs could not be read");
+                    // All of them are the same mistake, a sensor and programs of different builds: said at 1, 2, 4, 8, ... of them.
+                    if self.undecodable.is_power_of_two() {
+                        let so_far = self.undecodable;
+                        tracing::error!(so_far, %error, "records of the kernel programs make no sense and are lost");
+                    }
                 }
             }
         }

@@ -3,10 +3,7 @@
 //! Everything read here is a claim about a pid at some moment; the start time is checked last, so that a pid that was given to
 //! another process meanwhile is not mistaken for the first.
 
-use std::{
-    fs, io,
-    os::unix::ffi::{OsStrExt, OsStringExt},
-};
+use std::{fs, io, os::unix::ffi::OsStringExt};
 
 use bongsu_sensor_abi::Creds;
 use bstr::{BString, ByteSlice};
@@ -131,11 +128,6 @@ fn credentials(status: &[u8]) -> Creds {
     };
     let ([uid, euid, suid], [gid, egid, sgid]) = (ids(b"Uid:"), ids(b"Gid:"));
     Creds { uid, gid, suid, sgid, euid, egid, login: u32::MAX, reserved: 0 }
-}
-
-/// Whether a path is one a memfd shows in /proc.
-pub(crate) fn is_memfd(path: &std::path::Path) -> bool {
-    path.as_os_str().as_bytes().starts_with(b"/memfd:")
 }
 
 #[cfg(test)]

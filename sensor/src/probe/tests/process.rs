@@ -201,5 +201,5 @@ fn what_the_kernel_emitted_was_read_or_is_counted_as_lost() {
     let (_, counters) = lab.close();
     assert!(counters.process.read >= 30, "{counters:?}");
     assert_eq!(counters.emitted(), counters.read() + counters.ring_lost());
-    assert_eq!((counters.ring_lost(), counters.undecodable()), (0, 0));
+    assert_eq!(counters.ring_lost(), 0);
 }
