@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{Finding, sequence::RuleIndex};
 
-/// Up to so many bytes of strings a column is a table of transitions, twice as fast as the compact form and some hundred bytes for
-/// each byte of string.
-const TABLE_BYTES_MAX: usize = 1 << 16;
+/// Up to so many bytes of strings a column is a table of transitions, faster than the compact form and up to a kilobyte
+/// for each byte of string.
+const TABLE_BYTES_MAX: usize = 1 << 14;
 
 /// The rules and what is needed to try them quickly.
 #[derive(Debug)]
