@@ -13,8 +13,6 @@ mod tls;
 
 use std::{
     fs, io,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -26,6 +24,8 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest as _, Sha256};
+
+use crate::state_dir::{WriteFileError, write_file};
 
 pub(crate) use request::{RequestError, SensorKey};
 pub(crate) use tls::{TlsError, enrolment_tls, ingest_tls};
@@ -42,8 +42,8 @@ const BACKDATED: Duration = Duration::from_secs(60 * 60);
 pub(crate) enum AuthorityError {
     #[error("cannot read {path}")]
     Read { path: PathBuf, source: io::Error },
-    #[error("cannot write {path}")]
-    Write { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Write(#[from] WriteFileError),
     #[error("{path} is no key of ours")]
     Key { path: PathBuf, source: rcgen::Error },
     #[error("{path} is no certificate")]
@@ -74,7 +74,7 @@ impl Authority {
             }
             None => {
                 let key = KeyPair::generate().map_err(|source| AuthorityError::Sign { what: "a key", source })?;
-                write(&key_path, key.serialize_pem().as_bytes(), 0o600)?;
+                write_file(&key_path, key.serialize_pem().as_bytes(), 0o600)?;
                 key
             }
         };
@@ -87,7 +87,7 @@ impl Authority {
             None => {
                 let what = "its own certificate";
                 let made = params.self_signed(&key).map_err(|source| AuthorityError::Sign { what, source })?;
-                write(&certificate_path, made.pem().as_bytes(), 0o644)?;
+                write_file(&certificate_path, made.pem().as_bytes(), 0o644)?;
                 made.into()
             }
         };
@@ -114,8 +114,7 @@ impl Authority {
         bound(&mut params, now, SERVER_VALID);
         let certificate = params.signed_by(&key, &self.issuer).map_err(sign)?;
         Ok(ServerIdentity {
-            // The authority is shown as well: a sensor that joins knows it by its hash only.
-            chain: vec![certificate.into(), self.certificate.clone()],
+            chain: vec![certificate.into()],
             key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
         })
     }
@@ -183,21 +182,6 @@ fn read(path: &Path) -> Result<Option<String>, AuthorityError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(AuthorityError::Read { path: path.to_owned(), source }),
     }
-}
-
-/// Puts a file there whole or not at all, and never readable by others for a moment.
-fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), AuthorityError> {
-    let fail = |source| AuthorityError::Write { path: path.to_owned(), source };
-    let draft = path.with_extension("new");
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
-        _ => {}
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft).map_err(fail)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(fail)?;
-    fs::rename(&draft, path).map_err(fail)?;
-    let directory = path.parent().unwrap_or(Path::new("."));
-    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(fail)
 }
 
 #[cfg(test)]

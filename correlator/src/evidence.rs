@@ -30,7 +30,7 @@ use tokio::{sync::Notify, task::spawn_blocking};
 
 pub(crate) use counts::Counts;
 pub(crate) use judge::Judge;
-pub(crate) use room::{Ask, NotAsked, Room};
+pub(crate) use room::Room;
 pub(crate) use vault::{FetchError, Opened};
 
 use crate::{

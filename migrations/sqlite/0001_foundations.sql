@@ -93,6 +93,7 @@ CREATE TABLE finding (
     stored_at    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX finding_by_sensor ON finding (sensor, last_seen);
+CREATE INDEX finding_by_arrival ON finding (stored_at);
 
 CREATE TABLE finding_event (
     finding TEXT    NOT NULL REFERENCES finding (id),
@@ -123,7 +124,8 @@ CREATE TABLE incident (
     last_seen   INTEGER NOT NULL,
     created_at  INTEGER NOT NULL,
     updated_at  INTEGER NOT NULL,
-    revision    INTEGER NOT NULL               -- grows with every change
+    revision    INTEGER NOT NULL,              -- grows with every change
+    merged_into INTEGER REFERENCES incident (number) -- turned out to be that one; shown nowhere any more
 ) STRICT;
 CREATE INDEX incident_by_status ON incident (status, number);
 

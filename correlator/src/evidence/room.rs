@@ -255,7 +255,7 @@ impl Room {
     async fn keep(&mut self, row: &RequestRow, whole: Whole, path: Vec<u8>) {
         let Whole { file, id, size } = whole;
         let vault = Arc::clone(&self.vault);
-        let kept = spawn_blocking(move || vault.keep(file, id)).await;
+        let kept = spawn_blocking(move || vault.keep(&file, id)).await;
         if let Err(error) = kept.map_err(std::io::Error::other).and_then(|kept| kept) {
             return self.spoiled(row, &error.into()).await;
         }

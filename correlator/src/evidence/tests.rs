@@ -20,7 +20,10 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{Ask, Config, Evidence, Judge, NotAsked, Room};
+use super::{
+    Config, Evidence, Judge, Room,
+    room::{Ask, NotAsked},
+};
 use crate::intake::EvidencePart;
 use crate::store::{
     IncidentNumber, NewBatch, NewEvent, NewIncident, Store, append, commit,

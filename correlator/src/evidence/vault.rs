@@ -76,9 +76,9 @@ impl Vault {
 
     /// Keeps a finished file under its name; after this returns `Ok` it survives a power cut. A file that is there already and is what
     /// its name says stays; one that is not is replaced.
-    pub(crate) fn keep(&self, incoming: Incoming, id: EvidenceId) -> io::Result<()> {
+    pub(crate) fn keep(&self, incoming: &Incoming, id: EvidenceId) -> io::Result<()> {
         let path = self.path(id);
-        if matches!(self.fetch(id), Ok(Opened { .. })) {
+        if self.fetch(id).is_ok() {
             return Ok(());
         }
         let folder = path.parent().unwrap_or(&self.root);
@@ -90,7 +90,7 @@ impl Vault {
         incoming.file.sync_all()?;
         fs::rename(&incoming.path, &path)?;
         File::open(folder)?.sync_all()
-        // Dropping `incoming` finds nothing to remove: the name is gone.
+        // Dropped later, `incoming` finds nothing to remove: the name is gone.
     }
 
     /// Opens evidence after hashing all of it. Blocks for as long as that takes.
@@ -167,7 +167,7 @@ mod tests {
         let id = EvidenceId(Sha256::digest(bytes).into());
         let mut incoming = vault.begin(1).unwrap();
         incoming.append(bytes).unwrap();
-        vault.keep(incoming, id).unwrap();
+        vault.keep(&incoming, id).unwrap();
         id
     }
 

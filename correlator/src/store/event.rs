@@ -180,6 +180,17 @@ impl Store {
         Ok(Position(start))
     }
 
+    /// The earliest time among the last `count` events up to that place.
+    pub(crate) async fn earliest_near(&self, position: Position, count: i64) -> Result<Option<Timestamp>, ReadError> {
+        let time: Option<i64> = sqlx::query_scalar("SELECT min(time) FROM event WHERE position BETWEEN ? AND ?")
+            .bind(position.0.saturating_sub(count))
+            .bind(position.0)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::sql("events"))?;
+        Ok(time.map(Timestamp))
+    }
+
     /// The time of the event at that place, or of the nearest before it.
     pub(crate) async fn time_at(&self, position: Position) -> Result<Option<Timestamp>, ReadError> {
         let time = sqlx::query_scalar("SELECT time FROM event WHERE position <= ? ORDER BY position DESC LIMIT 1")

@@ -8,7 +8,7 @@ use bstr::BString;
 use sqlx::FromRow;
 
 pub(crate) use custody::{ChainState, CustodyRow, NewCustody, append as append_custody};
-pub(crate) use request::{NewWishLimits, RequestRow, RequestState, Settled, answered};
+pub(crate) use request::{NewWishLimits, RequestRow, RequestState, answered};
 
 use super::{IncidentNumber, ReadError, Store, Write, WriteError, from_json, parsed, signed, unsigned};
 

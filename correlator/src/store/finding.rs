@@ -90,45 +90,94 @@ impl Store {
     /// The findings of an incident, in order of time.
     pub(crate) async fn findings_of(&self, incident: IncidentNumber) -> Result<Vec<Finding>, ReadError> {
         let mut connection = self.readers.acquire().await.map_err(ReadError::sql(WHAT))?;
-        // One transaction: the three queries below must see the same findings.
+        // One transaction: the queries must see the same findings.
         let mut read = sqlx::Connection::begin(&mut *connection).await.map_err(ReadError::sql(WHAT))?;
-        let rows: Vec<Raw> = sqlx::query_as(
-            "SELECT f.* FROM incident_finding m JOIN finding f ON f.id = m.finding
-             WHERE m.incident = ? ORDER BY f.first_seen, f.id",
+        of_incident(&mut read, incident).await
+    }
+
+    /// The findings stored since then, in order of arrival, with their incidents.
+    pub(crate) async fn findings_since(
+        &self,
+        time: Timestamp,
+    ) -> Result<Vec<(Finding, Option<IncidentNumber>)>, ReadError> {
+        let ids: Vec<(String, Option<i64>)> = sqlx::query_as(
+            "SELECT f.id, m.incident FROM finding f LEFT JOIN incident_finding m ON m.finding = f.id
+             WHERE f.stored_at >= ? ORDER BY f.stored_at, f.last_seen, f.id",
         )
-        .bind(incident.0)
-        .fetch_all(&mut *read)
+        .bind(time.0)
+        .fetch_all(&self.readers)
         .await
         .map_err(ReadError::sql(WHAT))?;
-        let mut events = events_of(&mut read, &Which::Incident(incident)).await?;
-        let mut entities = entities_of(&mut read, &Which::Incident(incident)).await?;
-        rows.into_iter()
-            .map(|raw| {
-                let (events, entities) = (events.remove(&raw.id), entities.remove(&raw.id));
-                raw.finding(events.unwrap_or_default(), entities.unwrap_or_default())
-            })
-            .collect()
+        let mut findings = Vec::with_capacity(ids.len());
+        for (id, incident) in ids {
+            if let Some(finding) = self.finding(finding_id(&id)?).await? {
+                findings.push((finding, incident.map(IncidentNumber)));
+            }
+        }
+        Ok(findings)
     }
 
     /// One finding.
     pub(crate) async fn finding(&self, id: FindingId) -> Result<Option<Finding>, ReadError> {
         let mut connection = self.readers.acquire().await.map_err(ReadError::sql(WHAT))?;
-        let raw: Option<Raw> = sqlx::query_as("SELECT * FROM finding WHERE id = ?")
-            .bind(id.to_string())
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(ReadError::sql(WHAT))?;
-        let Some(raw) = raw else { return Ok(None) };
-        let mut events = events_of(&mut connection, &Which::Finding(&raw.id)).await?;
-        let mut entities = entities_of(&mut connection, &Which::Finding(&raw.id)).await?;
-        let (events, entities) = (events.remove(&raw.id), entities.remove(&raw.id));
-        raw.finding(events.unwrap_or_default(), entities.unwrap_or_default()).map(Some)
+        one(&mut connection, id).await
     }
+}
+
+/// The findings of an incident, in order of time, as this connection sees them.
+pub(crate) async fn of_incident(
+    connection: &mut SqliteConnection,
+    incident: IncidentNumber,
+) -> Result<Vec<Finding>, ReadError> {
+    let number: i64 = sqlx::query_scalar("SELECT coalesce((SELECT merged_into FROM incident WHERE number = ?1), ?1)")
+        .bind(incident.0)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(ReadError::sql(WHAT))?;
+    let rows: Vec<Raw> = sqlx::query_as(
+        "SELECT f.* FROM incident_finding m JOIN finding f ON f.id = m.finding
+         WHERE m.incident = ? ORDER BY f.first_seen, f.id",
+    )
+    .bind(number)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(ReadError::sql(WHAT))?;
+    let which = Which::Incident(number);
+    let mut events = events_of(&mut *connection, &which).await?;
+    let mut entities = entities_of(&mut *connection, &which).await?;
+    rows.into_iter()
+        .map(|raw| {
+            let (events, entities) = (events.remove(&raw.id), entities.remove(&raw.id));
+            raw.finding(events.unwrap_or_default(), entities.unwrap_or_default())
+        })
+        .collect()
+}
+
+/// Findings by their ids.
+pub(crate) async fn by_ids(write: &mut Write, ids: &[FindingId]) -> Result<Vec<Finding>, ReadError> {
+    let mut findings = Vec::with_capacity(ids.len());
+    for id in ids {
+        findings.extend(one(&mut *write, *id).await?);
+    }
+    Ok(findings)
+}
+
+async fn one(connection: &mut SqliteConnection, id: FindingId) -> Result<Option<Finding>, ReadError> {
+    let raw: Option<Raw> = sqlx::query_as("SELECT * FROM finding WHERE id = ?")
+        .bind(id.to_string())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(ReadError::sql(WHAT))?;
+    let Some(raw) = raw else { return Ok(None) };
+    let mut events = events_of(&mut *connection, &Which::Finding(&raw.id)).await?;
+    let mut entities = entities_of(&mut *connection, &Which::Finding(&raw.id)).await?;
+    let (events, entities) = (events.remove(&raw.id), entities.remove(&raw.id));
+    raw.finding(events.unwrap_or_default(), entities.unwrap_or_default()).map(Some)
 }
 
 /// Whose events and entities are wanted.
 enum Which<'a> {
-    Incident(IncidentNumber),
+    Incident(i64),
     Finding(&'a str),
 }
 
@@ -141,7 +190,7 @@ async fn events_of(
             "SELECT e.finding, s.id, e.epoch, e.seq FROM incident_finding m JOIN finding_event e ON e.finding = m.finding
              JOIN sensor s ON s.no = e.sensor WHERE m.incident = ? ORDER BY e.finding, e.ordinal",
         )
-        .bind(number.0),
+        .bind(*number),
         Which::Finding(id) => sqlx::query_as(
             "SELECT e.finding, s.id, e.epoch, e.seq FROM finding_event e JOIN sensor s ON s.no = e.sensor
              WHERE e.finding = ? ORDER BY e.ordinal",
@@ -167,7 +216,7 @@ async fn entities_of(
             "SELECT e.finding, e.kind, e.value FROM incident_finding m JOIN finding_entity e ON e.finding = m.finding
              WHERE m.incident = ?",
         )
-        .bind(number.0),
+        .bind(*number),
         Which::Finding(id) => {
             sqlx::query_as("SELECT finding, kind, value FROM finding_entity WHERE finding = ?").bind((*id).to_owned())
         }

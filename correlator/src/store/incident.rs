@@ -170,7 +170,7 @@ impl Raw {
 impl Store {
     /// The incidents that the filter lets through, newest first.
     pub(crate) async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<IncidentRow>, ReadError> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM incident WHERE 1");
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM incident WHERE merged_into IS NULL");
         if let Some(status) = filter.status {
             query.push(" AND status = ").push_bind(status.as_str());
         }
@@ -199,15 +199,17 @@ impl Store {
             .collect()
     }
 
-    /// One incident.
+    /// One incident. Asked for one that turned out to be another, it gives the other, under its own number.
     pub(crate) async fn incident(&self, number: IncidentNumber) -> Result<Option<IncidentRow>, ReadError> {
-        let raw: Option<Raw> = sqlx::query_as("SELECT * FROM incident WHERE number = ?")
-            .bind(number.0)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(ReadError::sql(WHAT))?;
+        let raw: Option<Raw> = sqlx::query_as(
+            "SELECT * FROM incident WHERE number = coalesce((SELECT merged_into FROM incident WHERE number = ?1), ?1)",
+        )
+        .bind(number.0)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(ReadError::sql(WHAT))?;
         let Some(raw) = raw else { return Ok(None) };
-        let summary = self.summaries(&[number.0]).await?.remove(&number.0).unwrap_or_default();
+        let summary = self.summaries(&[raw.number]).await?.remove(&raw.number).unwrap_or_default();
         raw.row(summary).map(Some)
     }
 
@@ -246,7 +248,34 @@ pub(crate) async fn next_number(write: &mut Write) -> Result<IncidentNumber, Wri
     Ok(IncidentNumber(last.unwrap_or_default() + 1))
 }
 
-/// Stores an incident as it is now, and tells those who wait for changes, in the caller's transaction.
+/// Gives all findings of one incident to another, and its number with them. The other may be stored later in the same transaction.
+pub(crate) async fn merge(
+    write: &mut Write,
+    gone: IncidentNumber,
+    into: IncidentNumber,
+    at: Timestamp,
+) -> Result<(), WriteError> {
+    sqlx::query("PRAGMA defer_foreign_keys = ON").execute(&mut **write).await.map_err(WriteError::sql(WHAT))?;
+    sqlx::query("UPDATE incident_finding SET incident = ? WHERE incident = ?")
+        .bind(into.0)
+        .bind(gone.0)
+        .execute(&mut **write)
+        .await
+        .map_err(WriteError::sql(WHAT))?;
+    sqlx::query(
+        "UPDATE incident SET merged_into = ?1, status = 'closed', updated_at = ?3, revision = revision + 1
+         WHERE number = ?2 OR merged_into = ?2",
+    )
+    .bind(into.0)
+    .bind(gone.0)
+    .bind(at.0)
+    .execute(&mut **write)
+    .await
+    .map_err(WriteError::sql(WHAT))?;
+    Ok(())
+}
+
+/// Stores an incident as it is now, with who joined it, and tells those who wait for changes, in the caller's transaction.
 pub(crate) async fn put(write: &mut Write, incident: &NewIncident, at: Timestamp) -> Result<(), WriteError> {
     let number = incident.number.0;
     let parts = serde_json::to_string(&incident.score_parts).expect("words and numbers are JSON");

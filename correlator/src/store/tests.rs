@@ -252,6 +252,7 @@ async fn an_incident_reads_back_with_its_findings() {
     incident::put(&mut write, &new, AT).await.unwrap();
     incident::put(&mut write, &NewIncident { joined: Vec::new(), ..new.clone() }, AT).await.unwrap();
     commit(write).await.unwrap();
+    assert_eq!(store.findings_since(AT).await.unwrap(), [(finding.clone(), Some(number))]);
 
     assert_eq!(number.to_string(), "BGS-1");
     assert_eq!("BGS-1".parse::<IncidentNumber>().unwrap(), number);
@@ -281,6 +282,39 @@ async fn an_incident_reads_back_with_its_findings() {
     ];
     for filter in none {
         assert!(store.incidents(&filter).await.unwrap().is_empty(), "{filter:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_incident_that_was_another_all_along_is_found_under_both_numbers() {
+    let (_dir, store) = store().await;
+    let no = sensor(&store, 1).await;
+    append_one(&store, &batch(no, 1..=3)).await.unwrap();
+    let mut write = store.write().await.unwrap();
+    for (number, seq) in [(1, 1), (2, 2), (3, 3)] {
+        let (number, finding) = (IncidentNumber(number), example(&[seq]));
+        finding::insert(&mut write, &finding, AT).await.unwrap();
+        let new = NewIncident {
+            number,
+            title: format!("{number}"),
+            severity: Severity::Medium,
+            score: 1,
+            score_parts: Vec::new(),
+            first: AT,
+            last: AT,
+            joined: vec![finding.id],
+        };
+        incident::put(&mut write, &new, AT).await.unwrap();
+    }
+    // Twice in a row: who leads to the one that goes must lead on.
+    incident::merge(&mut write, IncidentNumber(3), IncidentNumber(2), AT).await.unwrap();
+    incident::merge(&mut write, IncidentNumber(2), IncidentNumber(1), AT).await.unwrap();
+    commit(write).await.unwrap();
+    let listed = store.incidents(&IncidentFilter::default()).await.unwrap();
+    assert_eq!(listed.iter().map(|row| (row.number.0, row.finding_count)).collect::<Vec<_>>(), [(1, 3)]);
+    for number in [1, 2, 3].map(IncidentNumber) {
+        assert_eq!(store.incident(number).await.unwrap().as_ref(), Some(&listed[0]));
+        assert_eq!(store.findings_of(number).await.unwrap().len(), 3);
     }
 }
 

@@ -149,6 +149,14 @@ impl Store {
         .map_err(ReadError::sql("an API token"))
     }
 
+    /// Whether anybody ever used an admin link.
+    pub(crate) async fn anybody_logged_in(&self) -> Result<bool, ReadError> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM api_token WHERE kind = 'admin-link' AND spent_at IS NOT NULL)")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(ReadError::sql("an admin link"))
+    }
+
     /// Takes a secret of that kind back.
     pub(crate) async fn revoke_api_token(
         &self,

@@ -2,6 +2,7 @@
 
 mod demo;
 mod order;
+mod shipped;
 mod weights;
 
 use std::net::IpAddr;
