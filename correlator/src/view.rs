@@ -49,7 +49,10 @@ pub(crate) async fn incident(
         evidence.push(self::evidence(store, &row).await?);
     }
     let parts = incident::Parts { row, findings, events, event_count, sensors, advice, evidence, anomaly };
-    Ok(Some(incident::compose(parts)))
+    let mut incident = incident::compose(parts);
+    let unmet = store.unmet_requests_of(number).await?;
+    incident.blind_spots.extend(unmet.iter().map(evidence::unmet));
+    Ok(Some(incident))
 }
 
 /// Evidence with the incidents it was taken for and its custody log.

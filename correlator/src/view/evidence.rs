@@ -3,10 +3,10 @@
 use bongsu_api::{CustodyEntry, Evidence, Verdict};
 use bongsu_event::Shown;
 
-use super::finding::text;
+use super::{finding::text, sentence::Brief};
 use crate::store::{
     IncidentNumber,
-    evidence::{CustodyRow, EvidenceRow},
+    evidence::{CustodyRow, EvidenceRow, RequestRow, RequestState},
 };
 
 /// Evidence with the incidents it was taken for and its custody log, oldest entry first.
@@ -32,5 +32,19 @@ pub(super) fn shown(row: &EvidenceRow, incidents: &[IncidentNumber], custody: &[
             detail: row.detail.as_deref().map(text),
         },
         custody: custody.iter().map(entry).collect(),
+    }
+}
+
+/// Why bytes that a finding asked for are not there, in a sentence.
+pub(super) fn unmet(row: &RequestRow) -> String {
+    let what = format!("The program {} (process {})", Brief(&row.path), row.process);
+    let why = row.detail.as_deref().map(|detail| format!(" ({})", text(detail))).unwrap_or_default();
+    match row.state {
+        RequestState::Waiting => format!("{what} was not fetched yet: its sensor is away or busy."),
+        RequestState::Asked => format!("{what} is being fetched."),
+        RequestState::Stored => format!("{what} was fetched."),
+        RequestState::Gone => format!("{what} could not be fetched: it was gone when the sensor looked{why}."),
+        RequestState::TooLarge => format!("{what} could not be fetched: it is larger than allowed{why}."),
+        RequestState::Failed => format!("{what} could not be fetched{why}."),
     }
 }

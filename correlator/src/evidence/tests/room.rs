@@ -169,6 +169,9 @@ async fn what_the_sensor_cannot_give_is_recorded_with_its_reason() {
         let rows = house.store.unmet_requests_of(number).await.unwrap();
         assert_eq!((rows.len(), rows[0].state), (1, state));
         assert_eq!(rows[0].detail.as_deref(), Some("no \\x1b[0m such file"));
+        let incident = crate::view::incident(&house.store, number, |_| crate::view::Presence::Online).await.unwrap();
+        let told = incident.unwrap().blind_spots;
+        assert!(told.iter().any(|spot| spot.starts_with("The program /memfd:x (process ")), "{told:?}");
     }
     assert_eq!(house.evidence.counts().unmet.get(), 3);
     assert!(house.store.evidence_page(None, 10).await.unwrap().is_empty());
