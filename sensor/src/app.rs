@@ -93,7 +93,7 @@ pub(crate) async fn run(config: Config, identity: Identity, state_dir: &Path) ->
             _ = stop_signals.1.recv() => break None,
             Some(ended) = sources.join_next() => break Some(early(ended)),
             ended = &mut uplink => break Some(early(ended.map(|ended| ("uplink", ended.map_err(Into::into))))),
-            _ = report.tick() => health.log(),
+            _ = report.tick() => health.log(kernel.counters()),
         }
     };
 
@@ -112,7 +112,7 @@ pub(crate) async fn run(config: Config, identity: Identity, state_dir: &Path) ->
     }
     // Every handle is gone now, so the thread ends when it has written what waited.
     let closed = spool_thread.await.context("the spool's thread panicked")?;
-    health.log();
+    health.log(kernel.counters());
     closed.context("the spool failed")?;
     failure.map_or(Ok(()), Err)
 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::kernel::Counters;
+
 /// Counters of the sensor. Those of the spool are in its account, those of the rings in the kernel's.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
@@ -31,7 +33,7 @@ impl Health {
     }
 
     /// Says how it is.
-    pub(crate) fn log(&self) {
+    pub(crate) fn log(&self, kernel: Counters) {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         tracing::info!(
             sessions = get(&self.sessions),
@@ -40,6 +42,8 @@ impl Health {
             lines_cut = get(&self.lines_cut),
             log_gaps = get(&self.log_gaps),
             masked = get(&self.masked),
+            kernel_emitted = kernel.emitted,
+            ring_lost = kernel.ring_lost,
             "health"
         );
     }

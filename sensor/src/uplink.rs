@@ -18,6 +18,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod window;
+mod witness;
 
 use std::{sync::Arc, time::Duration};
 

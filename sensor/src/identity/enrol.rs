@@ -61,7 +61,7 @@ pub(crate) async fn enrol(token: &JoinToken, host_name: Vec<u8>) -> Result<Ident
     let mut failure = EnrolError::NoAddress;
     for address in &token.addresses {
         let channel = match connect(address, config.clone()).await {
-            Ok(channel) => channel,
+            Ok((channel, _)) => channel,
             Err(source) => {
                 failure = EnrolError::Connect { address: address.clone(), source };
                 continue;

@@ -115,7 +115,7 @@ impl Counts {
     }
 
     /// One of the counts.
-    #[must_use]
+    #[cfg(test)]
     pub(crate) fn get(&self, class: Class, reason: Reason) -> u64 {
         self.0.get(&(class, reason)).copied().unwrap_or(0)
     }

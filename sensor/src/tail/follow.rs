@@ -170,7 +170,8 @@ impl Follower {
         match fs::metadata(&self.path) {
             Ok(metadata) if identity(&metadata) == current.identity() => return Ok(false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            other => drop(other?),
+            Err(error) => return Err(error),
+            Ok(_) => {}
         }
         let new = LogFile::open(&self.path)?;
         if let Some((mut older, _)) = self.old.take() {

@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn lines_are_cut_where_they_end() {
-        let cases: [(&[&[u8]], &[&[u8]], usize); 6] = [
+        type Case = (&'static [&'static [u8]], &'static [&'static [u8]], usize);
+        let cases: [Case; 6] = [
             (&[b"a\nb\n"], &[b"a", b"b"], 0),
             (&[b"a", b"b\n", b"c"], &[b"ab"], 1),
             (&[b"\n\n\r\nx\r\n"], &[b"x"], 0),

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 /// Bytes at the start of a file by which it is known again. An inode number alone is reused within moments.
-const FINGERPRINT_BYTES: u64 = 256;
+const FINGERPRINT_BYTES: usize = 256;
 
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub(super) struct Positions {
 /// A checksum over the first bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Fingerprint {
-    length: u64,
+    length: usize,
     crc: u32,
 }
 
@@ -41,13 +41,13 @@ impl Fingerprint {
     /// Of the file as it is now.
     pub(super) fn of(file: &File) -> io::Result<Self> {
         let head = head(file, FINGERPRINT_BYTES)?;
-        Ok(Self { length: head.len() as u64, crc: crc32fast::hash(&head) })
+        Ok(Self { length: head.len(), crc: crc32fast::hash(&head) })
     }
 
     /// Whether the file still begins like this.
     pub(super) fn fits(&self, file: &File) -> io::Result<bool> {
         let head = head(file, self.length.min(FINGERPRINT_BYTES))?;
-        Ok(head.len() as u64 == self.length && crc32fast::hash(&head) == self.crc)
+        Ok(head.len() == self.length && crc32fast::hash(&head) == self.crc)
     }
 
     pub(super) fn is_short(&self) -> bool {
@@ -55,16 +55,16 @@ impl Fingerprint {
     }
 }
 
-fn head(file: &File, length: u64) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    let mut buffer = [0; FINGERPRINT_BYTES as usize];
-    while (head.len() as u64) < length {
-        let wanted = (length as usize).min(buffer.len()) - head.len();
-        match file.read_at(&mut buffer[..wanted], head.len() as u64)? {
+fn head(file: &File, length: usize) -> io::Result<Vec<u8>> {
+    let mut head = vec![0; length];
+    let mut filled = 0;
+    while filled < length {
+        match file.read_at(&mut head[filled..], filled as u64)? {
             0 => break,
-            read => head.extend_from_slice(&buffer[..read]),
+            read => filled += read,
         }
     }
+    head.truncate(filled);
     Ok(head)
 }
 

@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
+use tonic::{Status, Streaming, transport::Channel};
 
 use super::{
     Uplink,
@@ -37,7 +37,13 @@ pub(crate) enum SessionError {
     /// No connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The correlator said no, or the connection broke. TLS tells a refused certificate here, as its alert follows the handshake.
+    /// The connection broke. TLS tells a refused certificate here, as its alert follows the handshake.
+    #[error("the connection to the correlator broke: {why}")]
+    Broken {
+        /// The words of TCP or TLS.
+        why: String,
+    },
+    /// The correlator said no.
     #[error("the correlator ended the session: {message} ({code:?})", message = .0.message(), code = .0.code())]
     Status(#[source] Box<Status>),
     /// It said nothing and left.
@@ -73,8 +79,21 @@ impl From<Status> for SessionError {
 
 /// Runs a session. `Ok` when it ended because of `stop`.
 pub(super) async fn run(uplink: &Uplink, address: &str, stop: &CancellationToken) -> Result<(), SessionError> {
+    let Some(connected) = stop.run_until_cancelled(connect(address, uplink.config.tls.clone())).await else {
+        return Ok(());
+    };
+    let (channel, testimony) = connected?;
+    let ended = converse(uplink, channel, stop).await;
+    match (ended, testimony.why()) {
+        (Err(SessionError::Status(_) | SessionError::Closed), Some(why)) => {
+            Err(SessionError::Broken { why: why.to_owned() })
+        }
+        (ended, _) => ended,
+    }
+}
+
+async fn converse(uplink: &Uplink, channel: Channel, stop: &CancellationToken) -> Result<(), SessionError> {
     let open = async {
-        let channel = connect(address, uplink.config.tls.clone()).await?;
         let (messages, queue) = mpsc::channel(MESSAGES_MAX);
         messages.send(hello(uplink)).await.or(Err(SessionError::Closed))?;
         let mut client = IngestClient::new(channel)
@@ -86,12 +105,11 @@ pub(super) async fn run(uplink: &Uplink, address: &str, stop: &CancellationToken
             Ok::<_, SessionError>((said, first))
         };
         let (said, first) = timeout(WELCOME_WITHIN, greet).await.or(Err(SessionError::NoWelcome("too late")))??;
-        let stored_up_to = match first.and_then(|message| message.body) {
-            Some(Said::Welcome(welcome)) => welcome.stored_up_to,
-            Some(_) => return Err(SessionError::NoWelcome("it said something else first")),
-            None => return Err(SessionError::Closed),
-        };
-        Ok((messages, said, stored_up_to))
+        match first.and_then(|message| message.body) {
+            Some(Said::Welcome(welcome)) => Ok((messages, said, welcome.stored_up_to)),
+            Some(_) => Err(SessionError::NoWelcome("it said something else first")),
+            None => Err(SessionError::Closed),
+        }
     };
     let Some(opened) = stop.run_until_cancelled(open).await else {
         return Ok(());
@@ -103,7 +121,7 @@ pub(super) async fn run(uplink: &Uplink, address: &str, stop: &CancellationToken
     }
     uplink.spool.acked(stored_up_to).await?;
     uplink.health.connected();
-    tracing::info!(address, stored_up_to, "session open");
+    tracing::info!(stored_up_to, "session open");
 
     let (requests, waiting) = mpsc::channel(evidence::REQUESTS_MAX);
     let session = Session {
