@@ -114,7 +114,8 @@ impl Authority {
         bound(&mut params, now, SERVER_VALID);
         let certificate = params.signed_by(&key, &self.issuer).map_err(sign)?;
         Ok(ServerIdentity {
-            chain: vec![certificate.into()],
+            // The authority is shown as well: a sensor that joins knows it by its hash only.
+            chain: vec![certificate.into(), self.certificate.clone()],
             key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
         })
     }
