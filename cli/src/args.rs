@@ -23,13 +23,13 @@ pub(crate) struct Args {
 /// Where the correlator is, and who asks.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ConnectionArgs {
-    /// The correlator's URL, such as http://127.0.0.1:8700
+    /// The correlator's URL, such as http://127.0.0.1:8470
     #[arg(long, global = true)]
     pub(crate) url: Option<String>,
     /// A file that holds an API token
     #[arg(long, global = true)]
     pub(crate) token_file: Option<PathBuf>,
-    /// The correlator's state directory [default: BONGSU_STATE_DIR, else /var/lib/bongsu]
+    /// The correlator's state directory [default: BONGSU_STATE_DIR, else /var/lib/bongsu-correlator]
     #[arg(long, global = true)]
     pub(crate) state_dir: Option<PathBuf>,
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::args::ConnectionArgs;
 
-const STATE_DIR: &str = "/var/lib/bongsu";
+const STATE_DIR: &str = "/var/lib/bongsu-correlator";
 /// Written by the correlator at every start.
 const ENDPOINTS: &str = "endpoints.json";
 /// Made by the correlator at its first run.
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_token_travels_in_the_clear_only_on_this_machine() {
-        for fine in ["http://127.0.0.1:8700", "http://[::1]:8700/", "http://localhost:1", "https://bongsu.example"] {
+        for fine in ["http://127.0.0.1:8470", "http://[::1]:8700/", "http://localhost:1", "https://bongsu.example"] {
             assert!(checked(fine).is_ok(), "{fine}");
         }
         for refused in ["http://10.0.0.5:8700", "http://127.0.0.1.example/", "ftp://127.0.0.1", "127.0.0.1:80", ""] {

@@ -65,7 +65,8 @@ fn hooks(hooks: &[Hook]) -> Markup {
 fn figures(ledger: &Ledger) -> Markup {
     let shed = ledger.shed.iter().map(|shed| shed.count).fold(0, u64::saturating_add);
     html! {
-        div.scroll { table.ledger {
+        @if ledger.as_of.is_none() { p.line { "The sensor has not said yet where its events went; " (ledger.stored) " are stored." } }
+        @else { div.scroll { table.ledger {
             tr {
                 td { (ledger.kernel_emitted) span { "emitted by the kernel" } } td { "=" }
                 td { (ledger.read) span { "read" } } td { "+" }
@@ -77,7 +78,7 @@ fn figures(ledger: &Ledger) -> Markup {
                 td { (ledger.spooled) span { "on the host" } } td { "+" }
                 td { (shed) span { "given up" } }
             }
-        } }
+        } } }
         @if let Some(as_of) = &ledger.as_of { p.line { "as of " (layout::time(as_of)) } }
     }
 }
