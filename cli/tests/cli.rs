@@ -1,5 +1,7 @@
 //! The real binary against a correlator that need not tell the truth.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{
     collections::HashMap,
     net::SocketAddr,

@@ -64,7 +64,7 @@ pub(crate) fn router(desk: &Desk) -> Router<Desk> {
     router(guarded_routes())
         .route_layer(middleware::from_fn_with_state(desk.clone(), auth::require_token))
         .merge(router(open_routes()))
-        .fallback(problem::no_such_route)
+        .fallback(no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }

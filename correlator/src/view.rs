@@ -22,7 +22,6 @@ use bongsu_event::SensorId;
 pub(crate) use blind_spot::blind_spots;
 pub(crate) use incident::summary;
 pub(crate) use sensor::Presence;
-pub(crate) use timeline::entry;
 
 use crate::store::{IncidentNumber, IncidentRow, ReadError, SensorRow, Store, evidence::EvidenceRow};
 

@@ -4,7 +4,7 @@ use bongsu_api::{IncidentQuery, IncidentSummary, Page};
 use bongsu_event::Severity;
 use maud::{Markup, html};
 
-use super::layout::{self, Place, class, counted, fires, page, techniques};
+use super::layout::{self, Place, class, counted, fires, page};
 
 /// The page. `sensors` is how many there are, for those who have no incident to look at.
 pub(super) fn incidents(list: &Page<IncidentSummary>, asked: &IncidentQuery, sensors: usize) -> Markup {

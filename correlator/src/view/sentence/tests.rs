@@ -106,7 +106,7 @@ fn an_exec_tells_what_is_unusual_about_it() {
     hidden.ancestors = vec![ancestor(813, "/bin/sh")];
     let memfd = ImageTraits { memfd: true, deleted: true, setuid: false };
     assert_eq!(
-        says(acts(hidden.clone(), Activity::Exec(started(memfd, None)))),
+        says(acts(hidden, Activity::Exec(started(memfd, None)))),
         "sh (pid 813) started /memfd:x -d under the name [kworker/0:1] (pid 900), a program that exists in memory only"
     );
     let mut replaced = started(ImageTraits { deleted: true, ..ImageTraits::default() }, Some("/tmp/x.sh"));
