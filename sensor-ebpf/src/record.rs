@@ -51,11 +51,17 @@ impl Draft {
     /// An empty record with room for its head `H`.
     #[inline(always)]
     pub(crate) fn new<H: Record>() -> Option<Self> {
-        let draft = Self(SCRATCH.get_ptr_mut(0)?);
+        let draft = Self::current()?;
         draft.set_len(size_of::<H>() as u64);
         // SAFETY: the map's value is a Scratch, and only this CPU uses this one.
         unsafe { ptr::write_volatile(&raw mut (*draft.0).flags, 0) };
         Some(draft)
+    }
+
+    /// The record that this CPU is making.
+    #[inline(always)]
+    pub(crate) fn current() -> Option<Self> {
+        Some(Self(SCRATCH.get_ptr_mut(0)?))
     }
 
     #[inline(always)]
