@@ -12,7 +12,7 @@ pub(super) fn login(refused: Option<&str>) -> Markup {
             @if let Some(refused) = refused { p.blind { (refused) } }
             p { "There is no password. You get in by a link that works once." }
             p { "The correlator printed one at its first start. This makes another, on the correlator's machine and as its user:" }
-            (layout::command("bongsu-correlator admin-link"))
+            (layout::command("bongsu-correlator link"))
             p.line {
                 "The command line and other programs use a token instead: the file " code { "admin-token" } " in the state directory."
             }

@@ -81,7 +81,7 @@ async fn the_door_opens_once_for_each_link_and_closes_on_leaving() {
     let look = |path: &str| site.bare(Method::GET, path).send();
     let shut = look("/").await.unwrap();
     assert_eq!(shut.status(), StatusCode::UNAUTHORIZED);
-    assert!(shut.text().await.unwrap().contains("admin-link"), "the door says where a link is to be had");
+    assert!(shut.text().await.unwrap().contains("bongsu-correlator link"), "the door says where a link is to be had");
     // Looking at the link, as a chat's preview does, does not use it up.
     for _ in 0..2 {
         assert!(look(&link).await.unwrap().text().await.unwrap().contains("<form"));
