@@ -170,8 +170,8 @@ impl Intake {
         let ingest =
             IngestServer::new(service::Service::new(shared)).max_decoding_message_size(limits::MESSAGE_BYTES_MAX);
         let stopped = || stop.clone().cancelled_owned();
-        let ingest = server().serve_with_incoming_shutdown(ingest, self.ingest.serve(stop.clone()), stopped());
-        let enrolment = server().serve_with_incoming_shutdown(enrolment, self.enrolment.serve(stop.clone()), stopped());
+        let ingest = server().serve_with_incoming_shutdown(ingest, self.ingest.serve(&stop), stopped());
+        let enrolment = server().serve_with_incoming_shutdown(enrolment, self.enrolment.serve(&stop), stopped());
         let serve = |what| move |source| RunError::Serve { what, source };
         let ended = tokio::try_join!(async { ingest.await.map_err(serve("ingest")) }, async {
             enrolment.await.map_err(serve("enrolment"))

@@ -133,7 +133,7 @@ impl Pipeline {
                     Ok(event) => self.engines.observe(event, &mut findings),
                     // Skipped for good: it will not read better the next time.
                     Err(error) => {
-                        tracing::error!(position = position.0, %error, "an event cannot be read and is left out")
+                        tracing::error!(position = position.0, %error, "an event cannot be read and is left out");
                     }
                 }
             }

@@ -30,10 +30,10 @@ use sqlx::{
 pub(crate) use anomaly::{AnomalyRow, put_anomaly};
 pub(crate) use complaint::{Complaint, ComplaintKind, settle};
 pub(crate) use epoch::{AppendError, Appended, LedgerFigures, LedgerRow, NewBatch, ShedRow, append};
-pub(crate) use event::{EventRange, NewEvent, Position};
-pub(crate) use incident::{
-    IncidentFilter, IncidentNumber, IncidentRow, IncidentStatus, NewIncident, next_number, put as put_incident,
-};
+#[cfg(test)]
+pub(crate) use event::EventRange;
+pub(crate) use event::{NewEvent, Position};
+pub(crate) use incident::{IncidentFilter, IncidentNumber, IncidentRow, IncidentStatus, NewIncident};
 pub(crate) use meta::set_meta;
 pub(crate) use outbox::{Begin, Due, Ending};
 pub(crate) use sensor::{HookRow, SensorRow, SensorSelf};
@@ -160,11 +160,11 @@ fn version_number(version: &str) -> i64 {
 
 /// SQLite's integers are signed; ours that are not are stored only when they fit.
 fn signed(what: &'static str, number: u64) -> Result<i64, WriteError> {
-    i64::try_from(number).map_err(|_| WriteError::TooLarge { what, number })
+    i64::try_from(number).map_err(|_does_not_fit| WriteError::TooLarge { what, number })
 }
 
 fn unsigned(what: &'static str, number: i64) -> Result<u64, ReadError> {
-    u64::try_from(number).map_err(|_| ReadError::damaged(what, &number))
+    u64::try_from(number).map_err(|_negative| ReadError::damaged(what, &number))
 }
 
 /// Reads a text column back into what it was written from.

@@ -34,7 +34,7 @@ impl SensorKey {
         if der.len() > REQUEST_BYTES_MAX {
             return Err(RequestError::TooLong(der.len()));
         }
-        let (rest, request) = X509CertificationRequest::from_der(der).map_err(|_| RequestError::Malformed)?;
+        let (rest, request) = X509CertificationRequest::from_der(der).map_err(|_unreadable| RequestError::Malformed)?;
         if !rest.is_empty() {
             return Err(RequestError::Malformed);
         }
@@ -45,7 +45,7 @@ impl SensorKey {
         if !known || point.len() != POINT_BYTES {
             return Err(RequestError::Key);
         }
-        request.verify_signature().map_err(|_| RequestError::Signature)?;
+        request.verify_signature().map_err(|_unreadable| RequestError::Signature)?;
         Ok(Self(point.to_vec()))
     }
 }

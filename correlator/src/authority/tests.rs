@@ -18,7 +18,7 @@ fn parse(der: &[u8]) -> X509Certificate<'_> {
     certificate
 }
 
-fn request(params: CertificateParams, key: &KeyPair) -> Vec<u8> {
+fn request(params: &CertificateParams, key: &KeyPair) -> Vec<u8> {
     params.serialize_request(key).unwrap().der().to_vec()
 }
 
@@ -51,7 +51,7 @@ fn of_a_signing_request_only_the_key_is_taken() {
     greedy.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     greedy.distinguished_name = common_name("root");
     greedy.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let taken = SensorKey::from_request(&request(greedy, &key)).unwrap();
+    let taken = SensorKey::from_request(&request(&greedy, &key)).unwrap();
     assert_eq!(taken.pinned(), key.subject_public_key_info());
 
     let id = SensorId(Uuid::from_u128(7));
@@ -77,13 +77,13 @@ fn of_a_signing_request_only_the_key_is_taken() {
 #[test]
 fn requests_that_prove_nothing_are_refused() {
     let key = KeyPair::generate().unwrap();
-    let good = request(CertificateParams::default(), &key);
+    let good = request(&CertificateParams::default(), &key);
     let mut forged = good.clone();
     let last = forged.len() - 1;
     forged[last] ^= 1;
     assert!(matches!(SensorKey::from_request(&forged), Err(RequestError::Signature)));
     let other = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-    let other = request(CertificateParams::default(), &other);
+    let other = request(&CertificateParams::default(), &other);
     assert!(matches!(SensorKey::from_request(&other), Err(RequestError::Key)));
     assert!(matches!(SensorKey::from_request(&vec![0; 9_000]), Err(RequestError::TooLong(9_000))));
     for cut in 0..good.len() {

@@ -6,7 +6,10 @@ use bongsu_event::Severity;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::{IncidentNumber, NewIncident, commit, next_number, put_incident};
+use crate::store::{
+    IncidentNumber, NewIncident, commit,
+    incident::{next_number, put as put_incident},
+};
 
 /// Answers in the order given, then well; remembers what came.
 #[derive(Default)]

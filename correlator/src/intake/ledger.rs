@@ -12,24 +12,24 @@ const WORD_BYTES_MAX: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LedgerError {
     #[error("the ledger's {0} is beyond what can be counted")]
-    TooLarge(&'static str),
+    Uncountable(&'static str),
     #[error("the ledger names more than {SHED_MAX} reasons for shedding")]
-    TooMany,
+    Reasons,
     #[error("a word of the ledger has more than {WORD_BYTES_MAX} bytes")]
-    TooLong,
+    Word,
 }
 
 /// The figures of a ledger. Its ranges are not needed here: batches name each shed number.
 pub(super) fn read(ledger: v1::Ledger) -> Result<LedgerFigures, LedgerError> {
     let counted = |what, number: u64| {
-        if i64::try_from(number).is_err() { Err(LedgerError::TooLarge(what)) } else { Ok(number) }
+        if i64::try_from(number).is_err() { Err(LedgerError::Uncountable(what)) } else { Ok(number) }
     };
     if ledger.shed.len() > SHED_MAX {
-        return Err(LedgerError::TooMany);
+        return Err(LedgerError::Reasons);
     }
     let shed = ledger.shed.into_iter().map(|shed| {
         if shed.class.len().max(shed.reason.len()) > WORD_BYTES_MAX {
-            return Err(LedgerError::TooLong);
+            return Err(LedgerError::Word);
         }
         Ok(ShedRow { class: shed.class, reason: shed.reason, count: counted("shed", shed.count)? })
     });

@@ -101,7 +101,7 @@ impl Listener {
     }
 
     /// Accepts until `stop`. At the bound it accepts no more until a connection ends: peers wait in the kernel's backlog.
-    pub(super) fn serve(self, stop: CancellationToken) -> ReceiverStream<io::Result<Connection>> {
+    pub(super) fn serve(self, stop: &CancellationToken) -> ReceiverStream<io::Result<Connection>> {
         let (ready, connections) = mpsc::channel(16);
         tokio::spawn(stop.clone().run_until_cancelled_owned(self.accept(ready)));
         ReceiverStream::new(connections)

@@ -165,7 +165,7 @@ async fn begin(
 ) -> Result<u64, End> {
     let first = tokio::select! {
         () = shared.stop.cancelled() => return Err(End::Stopping),
-        first = timeout(HELLO_WAIT, inbound.message()) => first.map_err(|_| HelloError::Late)?,
+        first = timeout(HELLO_WAIT, inbound.message()) => first.map_err(|_elapsed| HelloError::Late)?,
     };
     let body = first.map_err(End::Broken)?.ok_or(End::BySensor)?.body;
     let Some(sensor_message::Body::Hello(hello)) = body else { return Err(HelloError::Missing.into()) };
@@ -248,8 +248,8 @@ impl Session {
         let (done, result) = oneshot::channel();
         let append = Append { batch, done, _place: place };
         // Both fail only when the committer is gone, and it goes last.
-        self.shared.appends.send(append).await.map_err(|_| End::Stopping)?;
-        match result.await.map_err(|_| End::Stopping)? {
+        self.shared.appends.send(append).await.map_err(|_closed| End::Stopping)?;
+        match result.await.map_err(|_closed| End::Stopping)? {
             Ok(appended) => {
                 send(&self.out, correlator_message::Body::Ack(v1::Ack { up_to: appended.stored_up_to })).await
             }
@@ -282,7 +282,7 @@ impl Session {
         if !self.asked.contains(&request) {
             return Err(End::Unasked(request));
         }
-        self.shared.evidence.send((self.id, part)).await.map_err(|_| End::Stopping)
+        self.shared.evidence.send((self.id, part)).await.map_err(|_closed| End::Stopping)
     }
 
     async fn give_up_evidence(&mut self) {

@@ -33,15 +33,14 @@ pub(crate) struct Complaint {
     pub(crate) kind: ComplaintKind,
     /// The stored event it is about.
     pub(crate) event: EventId,
-    pub(crate) at: Timestamp,
     pub(crate) detail: String,
 }
 
 impl Store {
     /// At most `limit` complaints, oldest first.
     pub(crate) async fn complaints(&self, limit: u32) -> Result<Vec<Complaint>, ReadError> {
-        let rows: Vec<(i64, String, String, i64, i64, i64, String)> = sqlx::query_as(
-            "SELECT c.id, c.kind, s.id, c.epoch, c.seq, c.at, c.detail
+        let rows: Vec<(i64, String, String, i64, i64, String)> = sqlx::query_as(
+            "SELECT c.id, c.kind, s.id, c.epoch, c.seq, c.detail
              FROM complaint c JOIN sensor s ON s.no = c.sensor ORDER BY c.id LIMIT ?",
         )
         .bind(limit)
@@ -49,7 +48,7 @@ impl Store {
         .await
         .map_err(ReadError::sql("complaints"))?;
         rows.into_iter()
-            .map(|(id, kind, sensor, epoch, seq, at, detail)| {
+            .map(|(id, kind, sensor, epoch, seq, detail)| {
                 let kind = ComplaintKind::ALL.into_iter().find(|known| known.as_str() == kind);
                 let event = EventId {
                     sensor: parsed("complaint", &sensor)?,
@@ -57,7 +56,7 @@ impl Store {
                     seq: unsigned("complaint", seq)?,
                 };
                 let kind = kind.ok_or_else(|| ReadError::damaged("complaint", &"unknown kind"))?;
-                Ok(Complaint { id, kind, event, at: Timestamp(at), detail })
+                Ok(Complaint { id, kind, event, detail })
             })
             .collect()
     }

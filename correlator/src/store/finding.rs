@@ -57,7 +57,7 @@ impl Raw {
 
 pub(super) fn finding_id(text: &str) -> Result<FindingId, ReadError> {
     let damaged = || ReadError::damaged("finding", &format!("{text:?} is no finding id"));
-    let number = u128::from_str_radix(text, 16).map_err(|_| damaged())?;
+    let number = u128::from_str_radix(text, 16).map_err(|_not_hexadecimal| damaged())?;
     (text.len() == 32).then_some(FindingId(number.to_be_bytes())).ok_or_else(damaged)
 }
 

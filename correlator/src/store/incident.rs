@@ -147,7 +147,7 @@ impl Raw {
         Ok(IncidentRow {
             number: IncidentNumber(self.number),
             severity: severity("incident", self.severity)?,
-            score: u32::try_from(self.score).map_err(|_| damaged("score"))?,
+            score: u32::try_from(self.score).map_err(|_negative| damaged("score"))?,
             score_parts: from_json("incident", &self.score_parts)?,
             status: match self.status.as_str() {
                 "open" => IncidentStatus::Open,
