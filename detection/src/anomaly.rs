@@ -17,7 +17,8 @@
 //!
 //! # What it learns
 //!
-//! Every window with an event in it, except anomalous ones. When those outnumber the usual ones by `windows_min` the host has
+//! Every window with an event in it, except anomalous ones and a host's first two: they are cut by the sensor's start, and show that start
+//! and not the host. When those outnumber the usual ones by `windows_min` the host has
 //! changed, and they are learned: who is loud for that long becomes usual, after having been reported. The model is fitted anew every
 //! [`Settings::refit_every`] windows learned.
 //!
@@ -57,6 +58,9 @@ use window::Window;
 
 /// The rule id of all findings of this detector.
 pub const RULE: &str = "anomaly.host-rollup";
+
+/// A host's first windows, which are not learned.
+const WARM_UP: u8 = 2;
 
 /// How the detector is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +117,8 @@ pub struct RestoreError(#[from] serde_json::Error);
 struct Memory {
     /// Windows before this one are over, by number.
     over_before: Option<i64>,
+    /// How many of the host's first windows are over, up to [`WARM_UP`].
+    warm_up: u8,
     baseline: Baseline,
     known: Known,
     budget: Budget,
@@ -288,6 +294,10 @@ impl Host {
         settings: &Settings,
         losses: &mut Losses,
     ) -> Option<Finding> {
+        if self.memory.warm_up < WARM_UP {
+            self.memory.warm_up += 1;
+            return None;
+        }
         if !self.memory.baseline.suffices(settings.windows_min) {
             self.learn(window, settings);
             return None;

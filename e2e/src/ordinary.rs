@@ -12,6 +12,9 @@ use std::{
 
 use anyhow::{Context, Result};
 
+/// Files that are written again and again.
+const SESSIONS: u32 = 7;
+
 /// Ordinary work going on in the background until it is dropped.
 pub struct OrdinaryWork {
     stop: Option<SyncSender<()>>,
@@ -51,6 +54,9 @@ impl Drop for OrdinaryWork {
 
 fn work(pace: Duration, stopped: &Receiver<()>) -> Result<()> {
     let folder = tempfile::tempdir_in("/var/tmp")?;
+    for session in 0..SESSIONS {
+        fs::write(folder.path().join(format!("session-{session}")), b"new")?;
+    }
     let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let mut round: u32 = 0;
     while stopped.recv_timeout(pace) == Err(RecvTimeoutError::Timeout) {
@@ -59,7 +65,7 @@ fn work(pace: Duration, stopped: &Receiver<()>) -> Result<()> {
             run("/bin/ls", &["/etc"])?;
         }
         run("/bin/date", &[])?;
-        fs::write(folder.path().join(format!("session-{}", round % 7)), b"ordinary")?;
+        fs::write(folder.path().join(format!("session-{}", round % SESSIONS)), b"ordinary")?;
         if round.is_multiple_of(2) {
             run("/bin/true", &[])?;
             visit(&server)?;

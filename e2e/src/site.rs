@@ -234,8 +234,8 @@ impl Site {
     /// When it printed none.
     pub fn admin_link(&self) -> Result<String> {
         let log = self.correlator_log();
-        let words = log.split_whitespace().filter(|word| word.starts_with("http"));
-        words.filter(|word| word.contains("login")).last().map(str::to_owned).context("it printed no admin link")
+        let mut words = log.split_whitespace().filter(|word| word.starts_with("http"));
+        words.rfind(|word| word.contains("login")).map(str::to_owned).context("it printed no admin link")
     }
 
     /// Shows an incident as the command line does.

@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Result, bail};
 
-/// How often the world is looked at. Only how soon we notice depends on it.
-pub const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// How often the world is looked at. Only how soon we notice depends on it; a look may start a program, which the sensor sees too.
+pub const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Asks `look` until it has an answer. What it says on the way (`Err`) is what is still missing, and becomes the error at the deadline.
 ///

@@ -277,12 +277,25 @@ fn a_snapshot_that_is_none_is_refused() {
 fn a_window_ends_without_further_traffic() {
     let mut world = World::new(Settings::default());
     let at = |seconds: i64| Timestamp(seconds * 1_000_000_000);
-    world.engine.advance(at(0), &mut world.out);
-    world.happens(0, None, Activity::Log(line()));
-    world.engine.advance(at(304), &mut world.out);
+    let first = i64::from(WARM_UP);
+    for window in 0..=first {
+        world.engine.advance(at(window * 300), &mut world.out);
+        world.happens(window, None, Activity::Log(line()));
+    }
+    world.engine.advance(at(first * 300 + 304), &mut world.out);
     assert_eq!(world.engine.baseline_windows(SENSOR), 0);
-    world.engine.advance(at(305), &mut world.out);
+    world.engine.advance(at(first * 300 + 305), &mut world.out);
     assert_eq!(world.engine.baseline_windows(SENSOR), 1);
+}
+
+#[test]
+fn the_windows_of_the_sensors_start_are_not_learned() {
+    let mut world = World::new(Settings::default());
+    for window in 0..10 {
+        world.usual(window);
+    }
+    world.engine.flush(&mut world.out);
+    assert_eq!(world.engine.baseline_windows(SENSOR), 10 - usize::from(WARM_UP));
 }
 
 proptest! {

@@ -1,7 +1,8 @@
 //! The ground the attack happens on: a temporary directory with the actor under its several names, removed afterwards.
 
 use std::{
-    fs,
+    fs::{self, OpenOptions},
+    io::Write,
     os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
 };
@@ -11,6 +12,10 @@ use nix::unistd::User;
 
 use super::ACCOUNT;
 use crate::programs::program;
+
+/// What the yara rule `bongsu_demo_implant` looks for, behind the end of the program, where no loader minds it. The other parts are the same
+/// program without it.
+const MARKER: &[u8] = b"BONGSU-DEMO-IMPLANT-v1 /dev/tcp/ /etc/shadow";
 
 /// A temporary directory that belongs to the attacked account.
 pub struct Ground {
@@ -33,6 +38,7 @@ impl Ground {
         for name in ["nginx", "loader", "implant"] {
             ground.place(&actor, name, 0o755)?;
         }
+        OpenOptions::new().append(true).open(ground.path("implant"))?.write_all(MARKER)?;
         ground.place(&actor, "backup-helper", 0o4755)?;
         ground.ensure_setuid_counts()?;
         Ok(ground)

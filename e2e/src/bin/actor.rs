@@ -10,7 +10,6 @@
 use std::{
     env,
     fs::{self, File},
-    hint,
     io::{Read, Write},
     net::TcpStream,
     os::unix::{ffi::OsStrExt, process::CommandExt},
@@ -21,11 +20,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-/// What the yara rule `bongsu_demo_implant` looks for.
-static MARKER: &[u8] = b"BONGSU-DEMO-IMPLANT-v1 /dev/tcp/ /etc/shadow";
-
 fn main() -> Result<ExitCode> {
-    hint::black_box(MARKER);
     let mut arguments = env::args_os();
     let called = arguments.next().context("a program has a name")?;
     let rest: Vec<_> = arguments.collect();

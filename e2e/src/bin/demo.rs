@@ -38,8 +38,17 @@ struct Arguments {
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match demonstrate(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            print(&format!("\nThe demo failed: {why:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demonstrate(arguments: &Arguments) -> Result<()> {
     // Ctrl-C ends the demo in order: what was started is ended, what was written is removed.
     let interrupt = nix::sys::signal::SigAction::new(
         nix::sys::signal::SigHandler::Handler(on_interrupt),
@@ -48,8 +57,7 @@ fn main() -> Result<ExitCode> {
     );
     // SAFETY: the handler only stores to an atomic, which is async-signal-safe.
     unsafe { nix::sys::signal::sigaction(nix::sys::signal::Signal::SIGINT, &interrupt)? };
-    Demo::new().run(&arguments)?;
-    Ok(ExitCode::SUCCESS)
+    Demo::new().run(arguments)
 }
 
 extern "C" fn on_interrupt(_: libc::c_int) {
@@ -76,17 +84,17 @@ impl Demo {
         let ground = Ground::new()?;
         let mut log = AuthLog::open(&ground.path("auth.log"))?;
         let options = SiteOptions::default().follow(log.path()).correlator(&format!(
-            "[slack]\nwebhook_url = \"{}\"\n\n[anomaly]\nwindow = \"{}s\"\nbaseline_windows = {BASELINE_WINDOWS}\n",
+            "[slack]\nwebhook_url = \"{}\"\n\n[anomaly]\nwindow_seconds = {}\nbaseline_windows = {BASELINE_WINDOWS}\n",
             slack.url(),
             WINDOW.as_secs()
         ));
+        let work = OrdinaryWork::start(WINDOW / 3);
         let mut site = Site::start(options)?;
         self.tell("correlator", &format!("one program, SQLite; {}", site.url()?));
         let sensor = site.wait_for_sensor()?;
         let hooks: Vec<_> = sensor.hooks.iter().map(|hook| format!("{} ({})", hook.name, hook.rung)).collect();
         self.tell("sensor", &format!("joined by token; kernel {}; hooks: {}", sensor.kernel, hooks.join(", ")));
 
-        let work = OrdinaryWork::start(WINDOW / 3);
         self.tell("ordinary", &format!("{BASELINE_WINDOWS} windows of ordinary work, to learn what is usual here"));
         self.learn_what_is_usual(&mut site)?;
 
