@@ -1,8 +1,8 @@
 //! Who and what an event involves, and how bytes from a host are shown in the words of a finding.
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::collections::BTreeSet;
 
-use bongsu_event::{Activity, Ancestor, Event, LogMeaning, NetworkOperation, Process};
+use bongsu_event::{Activity, Ancestor, Event, LogMeaning, NetworkOperation, Process, Shown};
 use bstr::ByteSlice;
 
 use crate::Entity;
@@ -78,26 +78,13 @@ fn base_name(path: &[u8]) -> &[u8] {
 /// How many characters of a host's text a reason shows.
 const SHOWN_MAX: usize = 160;
 
-/// Bytes from a host as a person may read them: control characters and bytes that are not UTF-8 as `\xNN`, cut when long.
+/// Bytes from a host as a person may read them, as [`Shown`] escapes them; cut when long.
 #[must_use]
 pub fn shown(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for (count, (start, end, character)) in bytes.char_indices().enumerate() {
-        if count == SHOWN_MAX {
-            text.push('…');
-            break;
-        }
-        let invalid = character == char::REPLACEMENT_CHARACTER && &bytes[start..end] != "\u{fffd}".as_bytes();
-        if invalid || character.is_control() {
-            for byte in &bytes[start..end] {
-                // Writing into a String cannot fail.
-                let _infallible = write!(text, "\\x{byte:02x}");
-            }
-        } else {
-            text.push(character);
-        }
+    match bytes.char_indices().nth(SHOWN_MAX) {
+        Some((end, ..)) => format!("{}…", Shown(&bytes[..end])),
+        None => Shown(bytes).to_string(),
     }
-    text
 }
 
 #[cfg(test)]
