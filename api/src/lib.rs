@@ -343,7 +343,7 @@ pub struct Ledger {
     pub ring_lost: u64,
     /// The last sequence number given out.
     pub last_seq: u64,
-    /// Events of this epoch in the store.
+    /// Events in the store, of those that the sensor knew to be stored when it took its figures: later ones are in none of them yet.
     pub stored: u64,
     /// Events still in the sensor's spool.
     pub spooled: u64,

@@ -203,6 +203,12 @@ impl Site {
         ensure!(ledger.balanced, "the ledger does not balance: {ledger:?}");
         ensure!(ledger.spooled == 0, "{} events wait in the spool", ledger.spooled);
         ensure!(ledger.last_seq > 0, "no event was numbered");
+        let shed: u64 = ledger.shed.iter().map(|shed| shed.count).sum();
+        ensure!(ledger.last_seq == ledger.stored + shed, "the figures do not add up: {ledger:?}");
+        ensure!(
+            ledger.kernel_emitted == ledger.read + ledger.ring_lost,
+            "the kernel's figures do not add up: {ledger:?}"
+        );
         Ok(ledger)
     }
 

@@ -35,6 +35,7 @@ CREATE TABLE epoch (
     last_seq       INTEGER NOT NULL DEFAULT 0,
     spooled        INTEGER NOT NULL DEFAULT 0,
     acked          INTEGER NOT NULL DEFAULT 0,
+    stored_then    INTEGER NOT NULL DEFAULT 0, -- how many events up to `acked` were stored when these figures came
     as_of          INTEGER,                    -- when the sensor took these figures; NULL until it sent some
     imbalance      TEXT,                       -- why the figures do not add up, in words; NULL when they do
     PRIMARY KEY (sensor, epoch)

@@ -16,7 +16,7 @@ mod tail;
 mod uplink;
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
 };
 
@@ -43,7 +43,11 @@ enum Exit {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("BONGSU_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter).init();
+    tracing_subscriber::fmt()
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .with_env_filter(filter)
+        .init();
     let exit = match run(cli) {
         Ok(()) => Exit::Ok,
         Err(error) => {

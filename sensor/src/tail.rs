@@ -12,6 +12,7 @@ mod follow;
 mod lines;
 pub(crate) mod parse;
 mod position;
+mod rotated;
 #[cfg(test)]
 mod tests;
 

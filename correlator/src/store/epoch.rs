@@ -71,7 +71,7 @@ pub(crate) struct ShedRow {
 pub(crate) struct LedgerRow {
     pub(crate) epoch: u64,
     pub(crate) stored_up_to: u64,
-    /// How many events of the epoch are stored.
+    /// How many events of the epoch were stored at the moment of the figures, so that they add up; how many are, while there are none.
     pub(crate) stored: u64,
     pub(crate) figures: LedgerFigures,
     /// Whether the sensor sent figures yet.
@@ -91,6 +91,7 @@ struct Raw {
     last_seq: i64,
     spooled: i64,
     acked: i64,
+    stored_then: i64,
     as_of: Option<i64>,
     imbalance: Option<String>,
 }
@@ -101,7 +102,7 @@ impl Raw {
         Ok(LedgerRow {
             epoch: number(self.epoch)?,
             stored_up_to: number(self.stored_up_to)?,
-            stored: number(self.stored)?,
+            stored: number(if self.as_of.is_some() { self.stored_then } else { self.stored })?,
             figures: LedgerFigures {
                 kernel_emitted: number(self.kernel_emitted)?,
                 read: number(self.read)?,
@@ -190,7 +191,8 @@ impl Store {
             .fetch_one(&mut *write)
             .await
             .map_err(WriteError::sql("a ledger"))?;
-        put_figures(&mut write, sensor, signed_epoch, figures, imbalance.as_deref()).await?;
+        let found = Found { stored, imbalance: imbalance.as_deref() };
+        put_figures(&mut write, sensor, signed_epoch, figures, found).await?;
         sensor::seen(&mut write, sensor, at).await?;
         if let (Some(detail), None) = (&imbalance, was) {
             let last: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM event WHERE sensor = ? AND epoch = ?")
@@ -284,17 +286,23 @@ pub(crate) async fn append(write: &mut Write, batch: &NewBatch) -> Result<Append
     Ok(Appended { stored_up_to: last_seq, added: new.len() })
 }
 
+/// What the store has to say to a sensor's figures.
+struct Found<'a> {
+    stored: u64,
+    imbalance: Option<&'a str>,
+}
+
 async fn put_figures(
     write: &mut Write,
     sensor: i64,
     epoch: i64,
     figures: &LedgerFigures,
-    imbalance: Option<&str>,
+    found: Found<'_>,
 ) -> Result<(), WriteError> {
     let number = |value| signed("a ledger", value);
     sqlx::query(
         "UPDATE epoch SET kernel_emitted = ?, read = ?, ring_lost = ?, last_seq = ?, spooled = ?, acked = ?, as_of = ?,
-         imbalance = ? WHERE sensor = ? AND epoch = ?",
+         stored_then = ?, imbalance = ? WHERE sensor = ? AND epoch = ?",
     )
     .bind(number(figures.kernel_emitted)?)
     .bind(number(figures.read)?)
@@ -303,7 +311,8 @@ async fn put_figures(
     .bind(number(figures.spooled)?)
     .bind(number(figures.acked)?)
     .bind(figures.as_of.0)
-    .bind(imbalance)
+    .bind(number(found.stored)?)
+    .bind(found.imbalance)
     .bind(sensor)
     .bind(epoch)
     .execute(&mut **write)

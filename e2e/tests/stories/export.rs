@@ -50,8 +50,8 @@ fn an_incident_reaches_slack_once_and_elasticsearch_and_a_file_as_valid_ecs() ->
         let stored = elasticsearch.documents();
         let missing = wanted.filter(|id| !stored.contains_key(*id)).count();
         ensure!(
-            incident.timeline.len() >= 8 && missing == 0,
-            "{missing} of {} events are missing",
+            incident.timeline.len() >= 7 && missing == 0,
+            "{missing} of {} events are missing; five guesses, a login and a sudo are to be told",
             incident.timeline.len()
         );
         let text = fs::read_to_string(files.join(format!("{}.ndjson", incident.summary.id)))?;

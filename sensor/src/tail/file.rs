@@ -5,6 +5,7 @@ use std::{
     io,
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::Path,
+    time::SystemTime,
 };
 
 use super::{
@@ -32,6 +33,8 @@ pub(super) struct LogFile {
     file: File,
     dev: u64,
     inode: u64,
+    /// When the file was made; `None` where the file system does not say.
+    born: Option<SystemTime>,
     /// Where the next byte is read.
     offset: u64,
     cutter: LineCutter,
@@ -49,7 +52,8 @@ impl LogFile {
         }
         let (dev, inode) = identity(&metadata);
         let fingerprint = Fingerprint::of(&file)?;
-        Ok(Self { file, dev, inode, offset: 0, cutter: LineCutter::default(), fingerprint })
+        let born = metadata.created().ok();
+        Ok(Self { file, dev, inode, born, offset: 0, cutter: LineCutter::default(), fingerprint })
     }
 
     /// Goes to the end: what is there already is not news.
@@ -78,6 +82,10 @@ impl LogFile {
         (self.dev, self.inode)
     }
 
+    pub(super) fn born(&self) -> Option<SystemTime> {
+        self.born
+    }
+
     pub(super) fn position(&self) -> Position {
         Position {
             dev: self.dev,
@@ -91,7 +99,8 @@ impl LogFile {
     /// Reads on until the end or until there are `lines_max` lines; counts lines that had to be cut into `cut`.
     pub(super) fn read(&mut self, lines: &mut Vec<Vec<u8>>, lines_max: usize, cut: &mut u64) -> io::Result<Progress> {
         let length = self.file.metadata()?.len();
-        if length < self.offset || (length > self.offset && !self.fingerprint.fits(&self.file)?) {
+        // Not only when it grew: refilled to the very same length it is another file all the same.
+        if length < self.offset || (self.offset > 0 && !self.fingerprint.fits(&self.file)?) {
             self.cutter.finish(lines);
             (self.offset, self.cutter) = (0, LineCutter::default());
             self.fingerprint = Fingerprint::of(&self.file)?;

@@ -7,6 +7,7 @@
 //! ```
 
 use std::{
+    collections::VecDeque,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
@@ -16,11 +17,15 @@ use std::{
 use super::{
     file::{LogFile, Progress},
     position::{Position, Positions, identity},
+    rotated,
 };
 use crate::health::{Health, count};
 
 /// A rotated file is watched so long after its last line: its writer may not have been told yet.
 const LATE_LINES_FOR: Duration = Duration::from_secs(30);
+
+/// Files remembered as read. Only those born within one tick of the file system's clock are ever asked for.
+const READ_MAX: usize = 32;
 
 /// What a look found.
 #[derive(Debug, Default)]
@@ -39,6 +44,8 @@ pub(super) struct Follower {
     first_look: bool,
     old: Option<(LogFile, Instant)>,
     current: Option<LogFile>,
+    /// Files that were current, newest last.
+    read: VecDeque<(u64, u64)>,
     told: Option<Positions>,
     health: Arc<Health>,
     complained: bool,
@@ -46,7 +53,17 @@ pub(super) struct Follower {
 
 impl Follower {
     pub(super) fn new(path: PathBuf, saved: Option<Positions>, health: Arc<Health>) -> Self {
-        Self { path, saved, first_look: true, old: None, current: None, told: None, health, complained: false }
+        Self {
+            path,
+            saved,
+            first_look: true,
+            old: None,
+            current: None,
+            read: VecDeque::new(),
+            told: None,
+            health,
+            complained: false,
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -127,7 +144,8 @@ impl Follower {
             && !file.resume(position)?
         {
             match self.find_rotated(position) {
-                Some(found) => self.old = Some(found),
+                // Read on where we were; the files after it, however many, are reached from there.
+                Some((found, _)) => file = found,
                 None => count(&self.health.log_gaps),
             }
         }
@@ -162,7 +180,7 @@ impl Follower {
         Ok(())
     }
 
-    /// At the end of the current file: goes to the new one of the name when there is one.
+    /// At the end of the current file: goes to the one that came after it, when there is one. Several rotations may lie between two looks.
     fn rotate(&mut self, lines: &mut Vec<Vec<u8>>) -> io::Result<bool> {
         let Some(current) = &self.current else {
             return Ok(false);
@@ -173,11 +191,28 @@ impl Follower {
             Err(error) => return Err(error),
             Ok(_) => {}
         }
-        let new = LogFile::open(&self.path)?;
+        let left = current.identity();
+        let next = match rotated::next_after(&self.path, current, &self.read) {
+            Some(between) => between,
+            None => LogFile::open(&self.path)?,
+        };
         if let Some((mut older, _)) = self.old.take() {
-            older.finish(lines);
+            self.drain(&mut older, lines)?;
         }
-        self.old = self.current.replace(new).map(|file| (file, Instant::now()));
+        self.read.push_back(left);
+        if self.read.len() > READ_MAX {
+            self.read.pop_front();
+        }
+        self.old = self.current.replace(next).map(|file| (file, Instant::now()));
         Ok(true)
+    }
+
+    /// Reads what is left of a file that nobody will ask for again.
+    fn drain(&self, file: &mut LogFile, lines: &mut Vec<Vec<u8>>) -> io::Result<()> {
+        let mut cut = 0;
+        while file.read(lines, usize::MAX, &mut cut)? != Progress::AtEnd {}
+        self.health.lines_cut.fetch_add(cut, Ordering::Relaxed);
+        file.finish(lines);
+        Ok(())
     }
 }
