@@ -192,10 +192,9 @@ impl Follower {
             Ok(_) => {}
         }
         let left = current.identity();
-        let next = match rotated::next_after(&self.path, current, &self.read) {
-            Some(between) => between,
-            None => LogFile::open(&self.path)?,
-        };
+        // Opened first: whatever came between has left the name by then, so that no file can slip through between two looks at the name.
+        let named = LogFile::open(&self.path)?;
+        let next = rotated::between(&self.path, current, &named, &self.read).unwrap_or(named);
         if let Some((mut older, _)) = self.old.take() {
             self.drain(&mut older, lines)?;
         }

@@ -12,21 +12,19 @@ use std::{
 
 use super::{file::LogFile, position::identity};
 
-/// The oldest file of the log at `path` that is younger than `current`, other than the one that has the name now. `None` when there is none,
-/// or the file system does not tell when files were made.
-pub(super) fn next_after(path: &Path, current: &LogFile, read: &VecDeque<(u64, u64)>) -> Option<LogFile> {
-    let born = current.born()?;
-    let named = fs::metadata(path).ok()?;
-    let before = named.created().ok()?;
+/// The oldest file of the log at `path` that was born between `current` and `named`, the one that has the name now. `None` when there is
+/// none, or the file system does not tell when files were made.
+pub(super) fn between(path: &Path, current: &LogFile, named: &LogFile, read: &VecDeque<(u64, u64)>) -> Option<LogFile> {
+    let lifetime = current.born()?..=named.born()?;
     let directory = fs::read_dir(path.parent()?).ok()?;
     let candidate = |entry: fs::DirEntry| -> Option<(SystemTime, SystemTime, PathBuf)> {
         let metadata = entry.metadata().ok()?;
         let (made, id) = (metadata.created().ok()?, identity(&metadata));
         let fits = is_rotation_of(path, &entry.path())
             && metadata.is_file()
-            && (born..=before).contains(&made)
+            && lifetime.contains(&made)
             && id != current.identity()
-            && id != identity(&named)
+            && id != named.identity()
             && !read.contains(&id);
         fits.then_some((made, metadata.modified().ok()?, entry.path()))
     };
