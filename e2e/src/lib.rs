@@ -15,6 +15,7 @@ pub mod site;
 pub mod slack;
 pub mod stored;
 pub mod storm;
+pub mod turn;
 pub mod usage;
 pub mod verdict;
 pub mod wait;

@@ -296,6 +296,17 @@ impl Site {
         self.sensor.take().context("the sensor does not run")?.kill()
     }
 
+    /// Waits until the sensor ends by itself, with an error; gives what it printed.
+    ///
+    /// # Errors
+    /// When it goes on, or calls it a success.
+    pub fn sensor_ends(&mut self, limit: Duration) -> Result<String> {
+        let mut sensor = self.sensor.take().context("the sensor does not run")?;
+        let status = sensor.until_ended(limit)?;
+        ensure!(!status.success(), "the sensor ended with {status}");
+        Ok(sensor.log())
+    }
+
     /// SIGKILL for the correlator.
     ///
     /// # Errors

@@ -87,7 +87,8 @@ impl ConfigFile {
 fn read_key(path: &PathBuf) -> Result<HeaderValue, String> {
     let key = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let mut value = HeaderValue::from_str(&format!("Bearer {}", key.trim()))
-        .map_err(|_| format!("{} holds no key that can be sent in a header", path.display()))?;
+        .ok()
+        .ok_or_else(|| format!("{} holds no key that can be sent in a header", path.display()))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -95,7 +95,7 @@ impl Model {
             return Err(RetellError::ContentType);
         }
         let content = content(&answer.body)?;
-        let answer: check::Answer = serde_json::from_str(&content).map_err(|_| RetellError::Schema)?;
+        let answer: check::Answer = serde_json::from_str(&content).ok().ok_or(RetellError::Schema)?;
         Ok(check::check(&answer, &facts, story)?)
     }
 }
@@ -149,7 +149,7 @@ struct Message {
 
 /// What the model wrote, when it wrote to the end.
 fn content(body: &[u8]) -> Result<String, RetellError> {
-    let completion: Completion = serde_json::from_slice(body).map_err(|_| RetellError::Unreadable)?;
+    let completion: Completion = serde_json::from_slice(body).ok().ok_or(RetellError::Unreadable)?;
     let choice = completion.choices.into_iter().next().ok_or(RetellError::Unreadable)?;
     match choice.finish_reason.as_deref() {
         Some("stop") => choice.message.content.ok_or(RetellError::Stopped),

@@ -89,6 +89,7 @@ impl Sentence {
     }
 
     /// The ids of the events; never empty.
+    #[cfg(test)]
     pub(crate) fn event_ids(&self) -> &[String] {
         &self.event_ids
     }

@@ -339,7 +339,7 @@ async fn record(store: &Store, row: &RequestRow, new: &NewEvidence) -> Result<()
 pub(super) fn logged<T, E: Error + 'static>(what: &str, result: Result<T, E>) -> Option<T> {
     result
         .inspect_err(|error| {
-            tracing::error!(what, error = error as &dyn Error, "evidence: something could not be done")
+            tracing::error!(what, error = error as &dyn Error, "evidence: something could not be done");
         })
         .ok()
 }

@@ -88,7 +88,7 @@ struct Refusal {
 
 /// Reads the answer to a request that carried `documents`.
 pub(crate) fn read<'a>(body: &[u8], documents: &[&'a Document]) -> Result<Outcome<'a>, AnswerError> {
-    let answer: Answer = serde_json::from_slice(body).map_err(|_| AnswerError::Unreadable)?;
+    let answer: Answer = serde_json::from_slice(body).ok().ok_or(AnswerError::Unreadable)?;
     if answer.items.len() != documents.len() {
         return Err(AnswerError::Count { told: answer.items.len(), sent: documents.len() });
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bongsu_api::Technique;
 use bongsu_detection::{Entity, Finding};
 use bongsu_event::Shown;
 
@@ -31,14 +30,6 @@ pub(crate) fn shown(finding: &Finding, host: &[u8]) -> bongsu_api::Finding {
 /// Text of ours in which a rule or an engine may have put bytes of a host.
 pub(super) fn text(text: &str) -> String {
     Shown(text.as_bytes()).to_string()
-}
-
-/// The techniques of all findings, each once, in order of id.
-pub(super) fn techniques(findings: &[Finding]) -> Vec<Technique> {
-    let mut ids: Vec<_> = findings.iter().flat_map(|finding| &finding.techniques).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids.into_iter().map(|id| named(id)).collect()
 }
 
 /// By kind. Ancestors are left out: they say where to look for what belongs together, not who is involved.

@@ -11,7 +11,7 @@ use bongsu_e2e::{
     attack::AuthLog,
     llm::LlamaServer,
     site::{Site, SiteOptions},
-    verdict,
+    turn, verdict,
 };
 
 const ACCOUNT: &str = "backup";
@@ -50,6 +50,7 @@ fn every_sentence_cites(incident: &Incident, site: &Site) -> Result<()> {
 
 #[test]
 fn a_real_model_retells_the_story_or_the_template_says_why_not() -> Result<()> {
+    let _turn = turn::take();
     let model = LlamaServer::start()?;
     let (mut site, _folder) = broken_into(&model.endpoint(), Duration::from_secs(120))?;
     let heard = |incident: &Incident| incident.advice.source == "model" || !incident.advice.notes.is_empty();
@@ -64,6 +65,7 @@ fn a_real_model_retells_the_story_or_the_template_says_why_not() -> Result<()> {
 
 #[test]
 fn with_a_model_that_hangs_the_story_is_there_within_ten_seconds() -> Result<()> {
+    let _turn = turn::take();
     // It takes connections, because the kernel does, and never says a word.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let endpoint = format!("http://{}/v1/chat/completions", silent.local_addr()?);

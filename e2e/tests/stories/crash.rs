@@ -13,6 +13,7 @@ use anyhow::{Context, Result, ensure};
 use bongsu_e2e::{
     attack::AuthLog,
     site::{Site, SiteOptions},
+    turn,
 };
 
 const KILLS: u64 = 20;
@@ -79,6 +80,7 @@ fn every_line_is_stored_once(site: &mut Site, lines: u64) -> Result<()> {
 
 #[test]
 fn a_correlator_killed_twenty_times_loses_and_doubles_nothing() -> Result<()> {
+    let _turn = turn::take();
     let folder = tempfile::tempdir()?;
     let log = AuthLog::open(&folder.path().join("numbered.log"))?;
     let mut site = Site::start(SiteOptions::default().follow(log.path()).without_probes())?;
@@ -100,6 +102,7 @@ fn a_correlator_killed_twenty_times_loses_and_doubles_nothing() -> Result<()> {
 
 #[test]
 fn a_sensor_killed_twenty_times_loses_and_doubles_nothing() -> Result<()> {
+    let _turn = turn::take();
     let folder = tempfile::tempdir()?;
     let log = AuthLog::open(&folder.path().join("numbered.log"))?;
     let mut site = Site::start(SiteOptions::default().follow(log.path()))?;

@@ -13,7 +13,7 @@ use bongsu_e2e::{
     elasticsearch::ElasticsearchReceiver,
     site::{Site, SiteOptions},
     slack::SlackReceiver,
-    verdict,
+    turn, verdict,
 };
 use serde_json::Value;
 
@@ -22,6 +22,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 
 #[test]
 fn an_incident_reaches_slack_once_and_elasticsearch_and_a_file_as_valid_ecs() -> Result<()> {
+    let _turn = turn::take();
     let (slack, elasticsearch) = (SlackReceiver::start()?, ElasticsearchReceiver::start()?);
     // The cluster is busy at first; nothing may be lost or doubled for it.
     elasticsearch.trouble([503, 429]);

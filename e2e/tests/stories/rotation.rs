@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use bongsu_e2e::site::{Site, SiteOptions};
+use bongsu_e2e::{
+    site::{Site, SiteOptions},
+    turn,
+};
 
 const ROTATIONS: usize = 10;
 const LINES: usize = 400;
@@ -31,6 +34,7 @@ fn stored_times(site: &Site, lines: usize) -> Result<Vec<u32>> {
 
 #[test]
 fn a_log_rotated_by_rename_loses_no_line() -> Result<()> {
+    let _turn = turn::take();
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("app.log");
     let mut site = Site::start(SiteOptions::default().follow(&path).without_probes())?;
@@ -60,6 +64,7 @@ fn a_log_rotated_by_rename_loses_no_line() -> Result<()> {
 
 #[test]
 fn a_log_truncated_in_place_loses_only_what_was_cut_before_it_was_read() -> Result<()> {
+    let _turn = turn::take();
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("app.log");
     let mut site = Site::start(SiteOptions::default().follow(&path).without_probes())?;

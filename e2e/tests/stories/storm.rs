@@ -6,11 +6,12 @@ use anyhow::{Result, ensure};
 use bongsu_e2e::{
     noop,
     site::{Site, SiteOptions},
-    storm,
+    storm, turn,
 };
 
 #[test]
 fn ten_thousand_execs_are_stored_with_their_arguments_and_none_is_lost() -> Result<()> {
+    let _turn = turn::take();
     let mut site = Site::start(SiteOptions::default())?;
     site.wait_for_sensor()?;
     let program = site.path("noop");

@@ -69,7 +69,6 @@ impl From<Outcome> for ScanOutcome {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Rule {
     pub(crate) name: String,
-    pub(crate) tags: Vec<String>,
     pub(crate) title: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) severity: Option<String>,
