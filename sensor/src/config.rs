@@ -96,3 +96,31 @@ impl Default for Config {
         }
     }
 }
+
+#[cfg(test)]
+mod shipped {
+    use super::*;
+
+    const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/sensor.toml");
+
+    #[test]
+    fn the_shipped_file_changes_nothing() {
+        assert_eq!(Config::load(Some(Path::new(SHIPPED))).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn what_the_shipped_file_shows_commented_out_is_what_holds() {
+        let text = fs::read_to_string(SHIPPED).unwrap();
+        let settings = text.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| line.contains(" = "));
+        let tables = text.lines().filter(|line| line.starts_with('['));
+        // Each table is followed by its settings in the file; put back together they are the whole file, uncommented.
+        let uncommented: Vec<&str> = text
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line))
+            .filter(|line| !line.starts_with("path = "))
+            .collect();
+        assert!(settings.count() >= 5 && tables.count() == 3);
+        let config = file::read(uncommented.join("\n").parse().unwrap()).unwrap();
+        assert_eq!(config, Config::default());
+    }
+}
