@@ -194,21 +194,23 @@ impl Site {
         sensors.pop().context("no sensor is known")
     }
 
-    /// The ledger of the sensor's present epoch, once it balances, nothing waits in the spool, and it is of now.
+    /// The ledger of the sensor's present epoch, taken after `moment`, and only if it adds up. The machine goes on meanwhile, so a few
+    /// events may always be waiting in the spool.
     ///
     /// # Errors
-    /// Says what is still open.
-    pub fn settled_ledger(&self) -> Result<Ledger> {
+    /// Says what does not add up, or that the figures are older.
+    pub fn ledger_after(&self, moment: jiff::Timestamp) -> Result<Ledger> {
         let ledger = self.sensor_record()?.ledgers.into_iter().next().context("no ledger yet")?;
+        let as_of: jiff::Timestamp = ledger.as_of.as_deref().context("the sensor has not said yet")?.parse()?;
+        ensure!(as_of > moment, "the figures are of {as_of}");
         ensure!(ledger.balanced, "the ledger does not balance: {ledger:?}");
-        ensure!(ledger.spooled == 0, "{} events wait in the spool", ledger.spooled);
-        ensure!(ledger.last_seq > 0, "no event was numbered");
         let shed: u64 = ledger.shed.iter().map(|shed| shed.count).sum();
-        ensure!(ledger.last_seq == ledger.stored + shed, "the figures do not add up: {ledger:?}");
+        ensure!(ledger.last_seq == ledger.stored + ledger.spooled + shed, "the figures do not add up: {ledger:?}");
         ensure!(
             ledger.kernel_emitted == ledger.read + ledger.ring_lost,
             "the kernel's figures do not add up: {ledger:?}"
         );
+        ensure!(ledger.last_seq > 0, "no event was numbered");
         Ok(ledger)
     }
 

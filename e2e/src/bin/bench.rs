@@ -69,12 +69,14 @@ fn bongsu(program: &std::path::Path, execs: u32, round: u32) -> Result<()> {
     site.wait_for_sensor()?;
     let before = (site.sensor_usage()?, site.correlator_usage()?);
     let storm = storm::run(program, execs, &format!("bongsu{round}-"))?;
-    let ledger = site.until("every event of the storm is stored", Duration::from_secs(120), |site| {
+    site.until("every event of the storm is stored", Duration::from_secs(120), |site| {
         let stored = captured(&site.database()?.events("exec")?, &storm);
         ensure!(stored == storm.execs as usize, "{stored} of {} execs are stored with their argument", storm.execs);
-        site.settled_ledger()
+        Ok(())
     })?;
+    let moment = jiff::Timestamp::now();
     let (sensor, correlator) = (site.sensor_usage()?.since(before.0), site.correlator_usage()?.since(before.1));
+    let ledger = site.until("the ledger adds up", Duration::from_secs(30), |site| site.ledger_after(moment))?;
     let stored = captured(&site.database()?.events("exec")?, &storm);
     row("bongsu-sensor", Some(stored), Some(ledger.ring_lost), Some(sensor), &storm);
     row("  (its correlator)", None, None, Some(correlator), &storm);
