@@ -17,3 +17,13 @@ pub fn program(name: &str) -> Result<PathBuf> {
         None => bail!("{name} is not built beside {}: start this through cargo xtask", this.display()),
     }
 }
+
+/// A new folder beside the programs: unlike one below /tmp, nothing that runs from it is suspicious.
+///
+/// # Errors
+/// As making a folder.
+pub fn folder_beside() -> Result<tempfile::TempDir> {
+    let beside = program("bongsu")?;
+    let parent = beside.parent().context("a program lies in a folder")?;
+    tempfile::tempdir_in(parent).with_context(|| format!("cannot make a folder in {}", parent.display()))
+}

@@ -323,9 +323,12 @@ impl Site {
     /// When one does not end when asked.
     pub fn end(mut self) -> Result<()> {
         for running in [self.sensor.take(), self.correlator.take()].into_iter().flatten() {
-            let name = running.name();
+            let (name, log) = (
+                running.name(),
+                self.path(if running.name() == "bongsu-sensor" { "sensor.log" } else { "correlator.log" }),
+            );
             let status = running.stop()?;
-            ensure!(status.success(), "{name} ended with {status}");
+            ensure!(status.success(), "{name} ended with {status}:\n{}", fs::read_to_string(log).unwrap_or_default());
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Result, ensure};
 use bongsu_e2e::{
     execsnoop::Execsnoop,
-    noop,
+    noop, programs,
     site::{Site, SiteOptions},
     stored::Stored,
     storm::{self, Storm},
@@ -42,7 +42,7 @@ fn main() -> Result<()> {
 
 /// Storms in turn: nobody watching, execsnoop, Bongsu, and again, so that a drift of the machine's speed shows.
 fn exec_storm(execs: u32) -> Result<()> {
-    let folder = tempfile::tempdir()?;
+    let folder = programs::folder_beside()?;
     let program = folder.path().join("noop");
     noop::write(&program)?;
     say(&format!("storms of {execs} execs of a static program that ends at once, a unique argument each\n"));

@@ -20,6 +20,15 @@ fn append(path: &Path) -> Result<File> {
     Ok(OpenOptions::new().create(true).append(true).open(path)?)
 }
 
+/// Writes to the log until a line of it is stored: from then on the sensor follows it.
+fn is_followed(site: &mut Site, path: &Path) -> Result<()> {
+    site.until("the log is followed", Duration::from_secs(20), |site| {
+        writeln!(append(path)?, "are you there?")?;
+        ensure!(site.database()?.count("log")? > 0, "no line is stored");
+        Ok(())
+    })
+}
+
 /// How often each number was stored.
 fn stored_times(site: &Site, lines: usize) -> Result<Vec<u32>> {
     let mut times = vec![0; lines];
@@ -39,6 +48,7 @@ fn a_log_rotated_by_rename_loses_no_line() -> Result<()> {
     let path = folder.path().join("app.log");
     let mut site = Site::start(SiteOptions::default().follow(&path).without_probes())?;
     site.wait_for_sensor()?;
+    is_followed(&mut site, &path)?;
     let mut number = 0;
     for rotation in 0..ROTATIONS {
         let mut file = append(&path)?;
@@ -69,6 +79,7 @@ fn a_log_truncated_in_place_loses_only_what_was_cut_before_it_was_read() -> Resu
     let path = folder.path().join("app.log");
     let mut site = Site::start(SiteOptions::default().follow(&path).without_probes())?;
     site.wait_for_sensor()?;
+    is_followed(&mut site, &path)?;
     let mut number = 0;
     for rotation in 0..ROTATIONS {
         let mut file = append(&path)?;

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Result, ensure};
 use bongsu_e2e::{
-    noop,
+    noop, programs,
     site::{Site, SiteOptions},
     storm, turn,
 };
@@ -14,7 +14,8 @@ fn ten_thousand_execs_are_stored_with_their_arguments_and_none_is_lost() -> Resu
     let _turn = turn::take();
     let mut site = Site::start(SiteOptions::default())?;
     site.wait_for_sensor()?;
-    let program = site.path("noop");
+    let folder = programs::folder_beside()?;
+    let program = folder.path().join("noop");
     noop::write(&program)?;
 
     let storm = storm::run(&program, 10_000, "unique-")?;

@@ -53,7 +53,7 @@ pub(super) struct Follower {
 
 impl Follower {
     pub(super) fn new(path: PathBuf, saved: Option<Positions>, health: Arc<Health>) -> Self {
-        Self {
+        let mut follower = Self {
             path,
             saved,
             first_look: true,
@@ -63,7 +63,14 @@ impl Follower {
             told: None,
             health,
             complained: false,
+        };
+        // Now, not at the first look: what is written from here on is news, however late that look comes.
+        if follower.saved.is_none()
+            && let Err(error) = follower.appear()
+        {
+            tracing::warn!(path = %follower.path.display(), %error, "cannot open the log; trying again");
         }
+        follower
     }
 
     pub(super) fn path(&self) -> &Path {
