@@ -1,22 +1,46 @@
 //! Reading tasks: who a thread belongs to, its parent, its identities.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     bindings::pt_regs,
-    helpers::{
-        bpf_probe_read_kernel,
-        generated::{bpf_get_current_task, bpf_get_current_task_btf, bpf_task_pt_regs},
-    },
+    helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_task_pt_regs},
 };
 use bongsu_sensor_abi::{ABSENT, Creds, TaskRef};
 
 use crate::globals::offset;
 
 /// Reads a `T` of the kernel's; all zeroes when there is none.
+///
+/// Without looking at what the helper says, for it fills the place with zeroes when it fails. A branch here would double the ways through
+/// a program with every read: older verifiers (6.1) follow them one by one, and gave up on the exec program after a million steps.
 #[inline(always)]
-pub(crate) fn read<T: Default>(from: u64) -> T {
-    // SAFETY: the helper checks the source and faults are an error, not a crash.
-    unsafe { bpf_probe_read_kernel(from as *const T) }.unwrap_or_default()
+pub(crate) fn read<T: Pod>(from: u64) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper checks the source, writes size_of::<T>() bytes whether it fails or not, and any bytes are a Pod.
+    unsafe {
+        bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from as *const _);
+        value.assume_init()
+    }
 }
+
+/// What may be read from the kernel: any bytes are a value of it.
+///
+/// # Safety
+/// Integers and arrays of them only.
+pub(crate) unsafe trait Pod: Copy {}
+
+macro_rules! pod {
+    ($($integer:ty)*) => {$(
+        // SAFETY: an integer.
+        unsafe impl Pod for $integer {}
+    )*};
+}
+
+pod!(u8 u16 u32 u64 i32);
+
+// SAFETY: an array of what may be read.
+unsafe impl<T: Pod, const N: usize> Pod for [T; N] {}
 
 /// A `task_struct`, by its address.
 #[derive(Clone, Copy)]

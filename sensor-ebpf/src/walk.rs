@@ -59,8 +59,8 @@ impl Draft {
 }
 
 // The two walks are global functions: the verifier checks each once, by itself, for any arguments, where it would follow a static one anew
-// through all its steps from each place that calls it. (6.1 still follows them, and gives up on exec: they do not arrive there as global
-// ones. See docs/kernel-support.md.) Such functions take and give numbers only, so they find the record in the making by themselves.
+// through all its steps from each place that calls it. Such functions take and give numbers only, so they find the record in the making by
+// themselves.
 
 #[unsafe(no_mangle)]
 #[inline(never)]

@@ -253,3 +253,37 @@ fn chain(error: &RungError) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::{load, offsets};
+
+    /// A tenth of where verifiers give up. Kernels differ in how they count, so one that comes this far here will not load elsewhere.
+    const STEPS_MAX: u32 = 100_000;
+
+    #[test]
+    fn no_program_on_any_rung_is_too_much_for_the_verifier() {
+        let layout = offsets::read(std::process::id()).map_err(load::LoadError::from);
+        let btf = Btf::from_sys_fs().ok();
+        let mut ebpf = match layout.and_then(|layout| load::load(&layout, btf.as_ref())) {
+            Ok(ebpf) => ebpf,
+            Err(error) => return println!("skipped: {error}"),
+        };
+        ensure_tracefs();
+        for rung in LADDERS.iter().flat_map(|ladder| ladder.rungs) {
+            // A kernel may refuse a kind of program altogether, but then its verifier has nothing to say.
+            if let Err(RungError::Refused(ProgramError::LoadError { verifier_log, .. })) =
+                attach_rung(&mut ebpf, btf.as_ref(), *rung)
+            {
+                assert_eq!(verifier_log.to_string(), "", "{rung}");
+            }
+        }
+        for (name, program) in ebpf.programs() {
+            // Kernels tell this since 5.16.
+            let Some(steps) = program.info().ok().and_then(|info| info.verified_instruction_count()) else { continue };
+            println!("{name}: {steps} steps");
+            assert!(steps < STEPS_MAX, "{name}: {steps} steps");
+        }
+    }
+}
