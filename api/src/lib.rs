@@ -76,8 +76,8 @@ pub struct IncidentSummary {
     pub first_seen: String,
     /// Time of the last event.
     pub last_seen: String,
-    /// How many findings belong to it.
-    pub finding_count: u32,
+    /// How many findings belong to it, those that are only counted ([`Finding::repeats`]) among them.
+    pub finding_count: u64,
     /// ATT&CK techniques, each once, in order of id.
     pub techniques: Vec<Technique>,
 }
@@ -146,6 +146,11 @@ pub struct Finding {
     pub entities: BTreeMap<String, Vec<String>>,
     /// Why, in words: for a rule the clauses that held, for an anomaly the features that moved it.
     pub reasons: Vec<String>,
+    /// How many more findings of the rule belong to the incident that say nothing else, and are counted here instead of listed.
+    #[serde(default)]
+    pub repeats: u64,
+    /// Time of the last event of those; absent while there are none.
+    pub repeated_until: Option<String>,
 }
 
 /// One event of a timeline.

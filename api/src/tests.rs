@@ -93,6 +93,8 @@ fn finding() -> Finding {
         event_ids: vec![word()],
         entities: [(word(), vec![word()])].into(),
         reasons: vec![word()],
+        repeats: 1,
+        repeated_until: Some(word()),
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) async fn incident(
 ) -> Result<Option<Incident>, ReadError> {
     let Some(row) = store.incident(number).await? else { return Ok(None) };
     let findings = store.findings_of(number).await?;
-    let (chosen, event_count) = incident::chosen_events(&findings);
+    let chosen = incident::chosen_events(&findings);
     let events = store.events(&chosen).await?;
     let mut sensors = Vec::with_capacity(row.hosts.len());
     for (id, _) in &row.hosts {
@@ -47,7 +47,7 @@ pub(crate) async fn incident(
     for row in store.evidence_of_incident(number).await? {
         evidence.push(self::evidence(store, &row).await?);
     }
-    let parts = incident::Parts { row, findings, events, event_count, sensors, advice, evidence, anomaly };
+    let parts = incident::Parts { row, findings, events, sensors, advice, evidence, anomaly };
     let mut incident = incident::compose(parts);
     let unmet = store.unmet_requests_of(number).await?;
     incident.blind_spots.extend(unmet.iter().map(evidence::unmet));

@@ -17,6 +17,11 @@
 //! pending. Anomalies open nothing and join nothing to anything: they wait for an incident on their host whose time, give or take
 //! [`Limits::margin`], overlaps theirs, before or after. With several the one they share most with, then the oldest; that is decided once.
 //!
+//! # What is told by a number
+//!
+//! A rule that fires again and again in one incident is told by its first findings, by those that name a file, an account, an address or
+//! evidence that the others do not, and by how often it fired besides (`told.rs`). So no storm makes an incident longer than it can be read.
+//!
 //! # Bounds
 //!
 //! Findings are remembered for [`Limits::kept_for`] of the time given to [`Grouper::advance`], and [`Limits::findings_max`] for a host: over that,
@@ -31,6 +36,7 @@ mod score;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::time::Duration;
 
@@ -81,4 +87,7 @@ pub struct Placement {
     pub merged: Vec<IncidentKey>,
     /// Findings that have belonged to no incident and now belong to this one, the placed one among them, in order of (time, id).
     pub joined: Vec<FindingId>,
+    /// The placed one says nothing that its rule's findings have not said here. It need not be kept, only counted at this one, the
+    /// first of them; it is not among `joined`.
+    pub repeats: Option<FindingId>,
 }

@@ -107,7 +107,9 @@ fn why_the_score(text: &mut Text, incident: &Incident) {
 }
 
 fn findings(text: &mut Text, incident: &Incident, places: &Places<'_>) {
-    text.heading(&format!("FINDINGS ({})", incident.findings.len()));
+    let repeats = incident.findings.iter().map(|finding| finding.repeats).fold(0, u64::saturating_add);
+    let more = if repeats > 0 { format!(", and {repeats} more that say the same") } else { String::new() };
+    text.heading(&format!("FINDINGS ({}{more})", incident.findings.len()));
     for finding in &incident.findings {
         text.item(
             2,
@@ -115,6 +117,9 @@ fn findings(text: &mut Text, incident: &Incident, places: &Places<'_>) {
             &format!("{}{}", safe(&finding.title), places.cite(&finding.event_ids)),
         );
         text.line(8, &about(finding));
+        if let Some(until) = &finding.repeated_until {
+            text.line(8, &format!("found {} more times, until {} UTC", finding.repeats, second(until)));
+        }
         for reason in &finding.reasons {
             text.item(8, "-", &safe(reason));
         }

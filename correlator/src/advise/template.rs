@@ -35,6 +35,7 @@ pub(crate) fn story(incident: &Incident) -> Vec<Sentence> {
     let facts = Facts::new(incident);
     let mut parts = facts.beats();
     parts.extend(facts.conclusions());
+    parts.extend(facts.repetitions());
     let left_out = shorten(&mut parts);
     parts.sort_by_key(|part| (part.at, part.kind));
     let mut clock = Clock { day: None, show_host: facts.hosts > 1, opening: true };
@@ -145,6 +146,31 @@ impl<'a> Facts<'a> {
             Some(Part { at: time(cited.last()), kind: Kind::Conclusion, severity: severity(finding), text, cited })
         })
     }
+
+    /// One sentence for each finding at which others are counted.
+    fn repetitions(&self) -> impl Iterator<Item = Part<'a>> {
+        self.incident.findings.iter().filter(|finding| finding.repeats > 0).filter_map(|finding| {
+            let rule = self.incident.findings.iter().filter(|other| other.rule_id == finding.rule_id);
+            let mut entries: Vec<_> = rule
+                .filter(|other| other.sensor_id == finding.sensor_id)
+                .flat_map(|other| &other.event_ids)
+                .filter_map(|id| self.events.get(id.as_str()).copied())
+                .collect();
+            entries.sort_by_key(|entry| time(entry));
+            let cited = Cited::all(entries)?;
+            let times =
+                if finding.repeats == 1 { "once more".to_owned() } else { format!("{} more times", finding.repeats) };
+            let (title, host) = (quoted(&finding.title), quoted(&finding.host));
+            let text = format!("{title} was found on {host} {times}{}", until(finding.repeated_until.as_deref()));
+            Some(Part { at: time(cited.last()), kind: Kind::Conclusion, severity: severity(finding), text, cited })
+        })
+    }
+}
+
+/// `until 09:11:02 UTC`; nothing for a time that cannot be read.
+fn until(time: Option<&str>) -> String {
+    let time = time.and_then(|time| time.parse::<Timestamp>().ok());
+    time.map(|time| format!(", until {} UTC", time.strftime("%H:%M:%S"))).unwrap_or_default()
 }
 
 fn conclusion(finding: &Finding, cited: &Cited<'_>) -> String {
@@ -267,6 +293,25 @@ mod tests {
             incident.timeline.push(entry);
         }
         incident
+    }
+
+    #[test]
+    fn findings_that_are_only_counted_are_told_by_their_number() {
+        let mut incident = example::web_shell();
+        let quiet = story(&incident).len();
+        let first = incident.findings.iter_mut().find(|finding| finding.detector == "sigma").unwrap();
+        (first.repeats, first.repeated_until) = (9_984, Some("2026-11-23T00:10:00.5Z".to_owned()));
+        let title = first.title.clone();
+        let story = story(&incident);
+        assert_eq!(story.len(), quiet + 1);
+        let told: Vec<_> = story.iter().filter(|sentence| sentence.text().contains("9984 more times")).collect();
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].text().contains(&title) && told[0].text().ends_with(", until 00:10:00 UTC."),
+            "{}",
+            told[0].text()
+        );
+        assert!(!told[0].event_ids().is_empty());
     }
 
     #[test]

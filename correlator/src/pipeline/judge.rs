@@ -10,7 +10,11 @@ use bongsu_event::Timestamp;
 
 use crate::{
     clock,
-    store::{AnomalyRow, IncidentNumber, NewIncident, Store, Write, WriteError, finding, incident, put_anomaly},
+    store::{
+        AnomalyRow, IncidentNumber, NewIncident, Store, Write, WriteError,
+        finding::{self, KeptFinding, Repeats},
+        incident, put_anomaly,
+    },
 };
 
 /// Says where findings belong, and stores what comes of it.
@@ -41,7 +45,8 @@ impl Judge {
             }
         }
         for number in recent {
-            grouper.restore(key(number), &store.findings_of(number).await?);
+            let findings = store.findings_of(number).await?.into_iter().map(|kept| kept.finding);
+            grouper.restore(key(number), &findings.collect::<Vec<_>>());
         }
         Ok(Self { grouper, pending })
     }
@@ -56,25 +61,36 @@ impl Judge {
         self.grouper.advance(now);
         let mut changed = BTreeMap::new();
         for finding in std::mem::take(&mut self.pending) {
-            settle(write, self.grouper.place(&finding), now, &mut changed).await?;
+            settle(write, self.grouper.place_kept(&finding), now, &mut changed).await?;
         }
+        let mut repeats = Repeats::default();
+        let mut counted = BTreeSet::new();
         for finding in findings {
             // Known from before a restart, or handed in twice.
-            if finding::is_stored(write, finding.id).await? {
+            if counted.contains(&finding.id) || finding::is_stored(write, finding.id).await? {
                 continue;
             }
-            finding::insert(write, &finding, now).await?;
+            let placement = self.grouper.place(&finding);
+            if let Some(of) = placement.repeats {
+                tracing::debug!(rule = finding.rule, finding = %finding.id, sensor = %finding.sensor, "found once more");
+                repeats.count(&finding, of)?;
+                counted.insert(finding.id);
+            } else {
+                tracing::info!(rule = finding.rule, finding = %finding.id, sensor = %finding.sensor, severity = %finding.severity, "found");
+                finding::insert(write, &finding, now).await?;
+            }
             if finding.detector == Detector::Anomaly {
                 put_anomaly(write, &anomaly(&finding)).await?;
             }
-            tracing::info!(rule = finding.rule, finding = %finding.id, sensor = %finding.sensor, severity = %finding.severity, "found");
-            settle(write, self.grouper.place(&finding), now, &mut changed).await?;
+            settle(write, placement, now, &mut changed).await?;
         }
+        repeats.insert(write).await?;
         for (number, joined) in &changed {
             let mut findings = finding::of_incident(write, *number).await?;
             findings.extend(finding::by_ids(write, joined).await?);
-            let new = summary(*number, joined.clone(), &findings);
-            tracing::info!(incident = %number, score = new.score, severity = %new.severity, findings = findings.len(), title = new.title, "incident");
+            let count = findings.len();
+            let new = summary(*number, joined.clone(), findings);
+            tracing::info!(incident = %number, score = new.score, severity = %new.severity, findings = count, title = new.title, "incident");
             incident::put(write, &new, now).await?;
         }
         Ok(!changed.is_empty())
@@ -89,7 +105,8 @@ async fn settle(
     changed: &mut BTreeMap<IncidentNumber, Vec<FindingId>>,
 ) -> Result<(), WriteError> {
     let Some(home) = placement.incident.map(number) else { return Ok(()) };
-    if !placement.opened && placement.merged.is_empty() && placement.joined.is_empty() {
+    let changes_nothing = placement.merged.is_empty() && placement.joined.is_empty() && placement.repeats.is_none();
+    if !placement.opened && changes_nothing {
         return Ok(());
     }
     let mut joined = changed.remove(&home).unwrap_or_default();
@@ -103,7 +120,10 @@ async fn settle(
     Ok(())
 }
 
-fn summary(number: IncidentNumber, joined: Vec<FindingId>, findings: &[Finding]) -> NewIncident {
+fn summary(number: IncidentNumber, joined: Vec<FindingId>, kept: Vec<KeptFinding>) -> NewIncident {
+    let last = kept.iter().map(KeptFinding::last).max().unwrap_or_default();
+    let findings: Vec<Finding> = kept.into_iter().map(|kept| kept.finding).collect();
+    let findings = findings.as_slice();
     let score = grouping::score(findings);
     let parts = score.parts.into_iter();
     NewIncident {
@@ -113,7 +133,7 @@ fn summary(number: IncidentNumber, joined: Vec<FindingId>, findings: &[Finding])
         score: score.value,
         score_parts: parts.map(|part| bongsu_api::ScorePart { reason: part.reason, points: part.points }).collect(),
         first: findings.iter().map(|finding| finding.first).min().unwrap_or_default(),
-        last: findings.iter().map(|finding| finding.last).max().unwrap_or_default(),
+        last,
         joined,
     }
 }

@@ -52,30 +52,47 @@ impl Host {
 
     /// Stores an event that happened so many seconds after the beginning.
     async fn happens(&mut self, after: u64, process: Option<Process>, activity: Activity) {
-        let event = Event {
-            time: self.begin.saturating_add(Duration::from_secs(after)),
-            process: process.map(Arc::new),
-            activity,
-        };
-        let new = NewEvent {
-            seq: self.next,
-            time: event.time,
-            action: bongsu_event::catalogue::action(&event.activity),
-            process: event.process.as_ref().map(|process| process.key),
-            body: bongsu_proto::convert::to_bytes(&event).unwrap().into(),
-        };
+        let time = self.begin.saturating_add(Duration::from_secs(after));
+        self.store(vec![Event { time, process: process.map(Arc::new), activity }]).await;
+    }
+
+    /// Stores events as one batch.
+    async fn store(&mut self, events: Vec<Event>) {
+        let first_seq = self.next;
+        let events: Vec<_> = (first_seq..)
+            .zip(&events)
+            .map(|(seq, event)| NewEvent {
+                seq,
+                time: event.time,
+                action: bongsu_event::catalogue::action(&event.activity),
+                process: event.process.as_ref().map(|process| process.key),
+                body: bongsu_proto::convert::to_bytes(event).unwrap().into(),
+            })
+            .collect();
+        self.next += events.len() as u64;
         let batch = NewBatch {
             sensor: self.sensor,
             epoch: EPOCH,
-            first_seq: self.next,
-            last_seq: self.next,
-            events: vec![new],
-            received_at: event.time,
+            first_seq,
+            last_seq: self.next - 1,
+            events,
+            received_at: self.begin,
         };
         let mut write = self.store.write().await.unwrap();
         append(&mut write, &batch).await.unwrap();
         crate::store::commit(write).await.unwrap();
-        self.next += 1;
+    }
+
+    /// A program in a temporary directory is started again and again, ten times in a millisecond.
+    async fn storm(&mut self, numbers: std::ops::Range<u32>) {
+        let event = |number: u32| {
+            let mut process = process("/tmp/.x/noop");
+            process.key = ProcessKey { boot: 7, pid: 10_000 + number, start: 1_000 + u64::from(number / 100) };
+            let time = self.begin.saturating_add(Duration::from_micros(100 * u64::from(number)));
+            Event { time, process: Some(Arc::new(process)), activity: Activity::Exec(Exec::default()) }
+        };
+        let events = numbers.map(event).collect();
+        self.store(events).await;
     }
 
     /// One step of the attack; tells whether there was one.
@@ -190,6 +207,31 @@ async fn killed_after_any_event_it_finds_the_same_once() {
             (incidents[0].score, &incidents[0].title, incidents[0].finding_count)
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_findings_is_a_short_incident_that_counts_each_once() {
+    const STORM: u32 = 5_000;
+    let mut host = Host::new().await;
+    let mut running = pipeline(&host.store).await;
+    host.storm(0..STORM / 2).await;
+    drain(&mut running).await;
+    // Killed: what the engines knew is lost, and found again from the stored events.
+    let mut running = pipeline(&host.store).await;
+    host.storm(STORM / 2..STORM).await;
+    drain(&mut running).await;
+    drain(&mut pipeline(&host.store).await).await;
+
+    let incidents = host.store.incidents(&IncidentFilter::default()).await.unwrap();
+    assert_eq!(incidents.len(), 1, "{incidents:?}");
+    let kept = host.store.findings_of(incidents[0].number).await.unwrap();
+    let of_rule = || kept.iter().filter(|kept| kept.finding.title.contains("directory for temporary files"));
+    let counted: u64 = of_rule().map(|kept| 1 + kept.repeats).sum();
+    assert_eq!(counted, u64::from(STORM));
+    assert_eq!(of_rule().count(), 16, "the rest says nothing new");
+    assert!(incidents[0].finding_count >= u64::from(STORM));
+    let last = host.begin.saturating_add(Duration::from_micros(100 * u64::from(STORM - 1)));
+    assert_eq!(incidents[0].last, last, "it lasts as long as its repetitions");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! Findings, with the events they speak of and the entities they involve.
 
+mod repeat;
+
 use std::collections::{BTreeSet, HashMap};
 
 use bongsu_detection::{Entity, EvidenceWish, Finding, FindingId};
@@ -7,9 +9,28 @@ use bongsu_event::{EventId, SensorId, Timestamp};
 use bstr::{BString, ByteSlice};
 use sqlx::{FromRow, SqliteConnection};
 
+pub(crate) use repeat::Repeats;
+
 use super::{IncidentNumber, ReadError, Store, Write, WriteError, from_json, parsed, severity, signed, unsigned};
 
 const WHAT: &str = "findings";
+
+/// A finding that is kept whole, with those of its rule that are only counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeptFinding {
+    pub(crate) finding: Finding,
+    /// How many more findings of its rule said nothing else.
+    pub(crate) repeats: u64,
+    /// Time of the last event of those.
+    pub(crate) repeated_until: Option<Timestamp>,
+}
+
+impl KeptFinding {
+    /// Time of the last event, of those that are only counted as well.
+    pub(crate) fn last(&self) -> Timestamp {
+        self.repeated_until.map_or(self.finding.last, |until| until.max(self.finding.last))
+    }
+}
 
 #[derive(FromRow)]
 struct Raw {
@@ -26,9 +47,16 @@ struct Raw {
     reasons: String,
     wish_process: Option<String>,
     wish_path: Option<Vec<u8>>,
+    repeats: i64,
+    repeated_until: Option<i64>,
 }
 
 impl Raw {
+    fn kept(self, events: Vec<EventId>, entities: BTreeSet<Entity>) -> Result<KeptFinding, ReadError> {
+        let (repeats, until) = (unsigned("finding", self.repeats)?, self.repeated_until);
+        Ok(KeptFinding { finding: self.finding(events, entities)?, repeats, repeated_until: until.map(Timestamp) })
+    }
+
     fn finding(self, events: Vec<EventId>, entities: BTreeSet<Entity>) -> Result<Finding, ReadError> {
         let wants_evidence = match (self.wish_process, self.wish_path) {
             (Some(process), Some(path)) => {
@@ -88,7 +116,7 @@ fn entity(kind: &str, value: Vec<u8>) -> Result<Entity, ReadError> {
 
 impl Store {
     /// The findings of an incident, in order of time.
-    pub(crate) async fn findings_of(&self, incident: IncidentNumber) -> Result<Vec<Finding>, ReadError> {
+    pub(crate) async fn findings_of(&self, incident: IncidentNumber) -> Result<Vec<KeptFinding>, ReadError> {
         let mut connection = self.readers.acquire().await.map_err(ReadError::sql(WHAT))?;
         // One transaction: the queries must see the same findings.
         let mut read = sqlx::Connection::begin(&mut *connection).await.map_err(ReadError::sql(WHAT))?;
@@ -120,7 +148,7 @@ impl Store {
     /// One finding.
     pub(crate) async fn finding(&self, id: FindingId) -> Result<Option<Finding>, ReadError> {
         let mut connection = self.readers.acquire().await.map_err(ReadError::sql(WHAT))?;
-        one(&mut connection, id).await
+        Ok(one(&mut connection, id).await?.map(|kept| kept.finding))
     }
 }
 
@@ -128,7 +156,7 @@ impl Store {
 pub(crate) async fn of_incident(
     connection: &mut SqliteConnection,
     incident: IncidentNumber,
-) -> Result<Vec<Finding>, ReadError> {
+) -> Result<Vec<KeptFinding>, ReadError> {
     let number: i64 = sqlx::query_scalar("SELECT coalesce((SELECT merged_into FROM incident WHERE number = ?1), ?1)")
         .bind(incident.0)
         .fetch_one(&mut *connection)
@@ -148,13 +176,13 @@ pub(crate) async fn of_incident(
     rows.into_iter()
         .map(|raw| {
             let (events, entities) = (events.remove(&raw.id), entities.remove(&raw.id));
-            raw.finding(events.unwrap_or_default(), entities.unwrap_or_default())
+            raw.kept(events.unwrap_or_default(), entities.unwrap_or_default())
         })
         .collect()
 }
 
 /// Findings by their ids.
-pub(crate) async fn by_ids(write: &mut Write, ids: &[FindingId]) -> Result<Vec<Finding>, ReadError> {
+pub(crate) async fn by_ids(write: &mut Write, ids: &[FindingId]) -> Result<Vec<KeptFinding>, ReadError> {
     let mut findings = Vec::with_capacity(ids.len());
     for id in ids {
         findings.extend(one(&mut *write, *id).await?);
@@ -162,7 +190,7 @@ pub(crate) async fn by_ids(write: &mut Write, ids: &[FindingId]) -> Result<Vec<F
     Ok(findings)
 }
 
-async fn one(connection: &mut SqliteConnection, id: FindingId) -> Result<Option<Finding>, ReadError> {
+async fn one(connection: &mut SqliteConnection, id: FindingId) -> Result<Option<KeptFinding>, ReadError> {
     let raw: Option<Raw> = sqlx::query_as("SELECT * FROM finding WHERE id = ?")
         .bind(id.to_string())
         .fetch_optional(&mut *connection)
@@ -172,7 +200,7 @@ async fn one(connection: &mut SqliteConnection, id: FindingId) -> Result<Option<
     let mut events = events_of(&mut *connection, &Which::Finding(&raw.id)).await?;
     let mut entities = entities_of(&mut *connection, &Which::Finding(&raw.id)).await?;
     let (events, entities) = (events.remove(&raw.id), entities.remove(&raw.id));
-    raw.finding(events.unwrap_or_default(), entities.unwrap_or_default()).map(Some)
+    raw.kept(events.unwrap_or_default(), entities.unwrap_or_default()).map(Some)
 }
 
 /// Whose events and entities are wanted.
@@ -229,13 +257,15 @@ async fn entities_of(
     Ok(entities)
 }
 
-/// Whether a finding is stored.
+/// Whether a finding is stored, whole or counted.
 pub(crate) async fn is_stored(write: &mut Write, id: FindingId) -> Result<bool, WriteError> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM finding WHERE id = ?)")
-        .bind(id.to_string())
-        .fetch_one(&mut **write)
-        .await
-        .map_err(WriteError::sql(WHAT))
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM finding WHERE id = ?1) OR EXISTS (SELECT 1 FROM finding_repeat WHERE id = ?1)",
+    )
+    .bind(id.to_string())
+    .fetch_one(&mut **write)
+    .await
+    .map_err(WriteError::sql(WHAT))
 }
 
 /// Stores a finding that is not stored yet.

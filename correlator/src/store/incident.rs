@@ -12,7 +12,7 @@ use bongsu_event::{SensorId, Severity, Timestamp};
 use bstr::BString;
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 
-use super::{ReadError, Store, Write, WriteError, from_json, parsed, severity};
+use super::{ReadError, Store, Write, WriteError, from_json, parsed, severity, unsigned};
 
 const WHAT: &str = "incidents";
 /// The most one page of a list holds.
@@ -97,7 +97,7 @@ pub(crate) struct IncidentRow {
     pub(crate) updated_at: Timestamp,
     /// Grows with every change.
     pub(crate) revision: i64,
-    pub(crate) finding_count: u32,
+    pub(crate) finding_count: u64,
     /// ATT&CK technique ids, in order, each once.
     pub(crate) techniques: Vec<String>,
     /// The sensors it touches, with the names they claim.
@@ -136,7 +136,7 @@ struct Raw {
 /// What the findings of an incident say together.
 #[derive(Default)]
 struct Summary {
-    findings: u32,
+    findings: u64,
     techniques: BTreeSet<String>,
     hosts: Vec<(SensorId, BString)>,
 }
@@ -215,7 +215,7 @@ impl Store {
 
     async fn summaries(&self, numbers: &[i64]) -> Result<HashMap<i64, Summary>, ReadError> {
         let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT m.incident, f.techniques, f.sensor, s.host FROM incident_finding m
+            "SELECT m.incident, f.repeats, f.techniques, f.sensor, s.host FROM incident_finding m
              JOIN finding f ON f.id = m.finding JOIN sensor s ON s.id = f.sensor WHERE m.incident IN (",
         );
         let mut list = query.separated(", ");
@@ -223,12 +223,12 @@ impl Store {
             list.push_bind(*number);
         }
         query.push(") ORDER BY f.first_seen, f.id");
-        let rows: Vec<(i64, String, String, Vec<u8>)> =
+        let rows: Vec<(i64, i64, String, String, Vec<u8>)> =
             query.build_query_as().persistent(false).fetch_all(&self.readers).await.map_err(ReadError::sql(WHAT))?;
         let mut summaries: HashMap<i64, Summary> = HashMap::new();
-        for (number, techniques, sensor, host) in rows {
+        for (number, repeats, techniques, sensor, host) in rows {
             let summary = summaries.entry(number).or_default();
-            summary.findings += 1;
+            summary.findings += 1 + unsigned("finding", repeats)?;
             summary.techniques.extend(from_json::<Vec<String>>("finding", &techniques)?);
             let sensor: SensorId = parsed("finding", &sensor)?;
             if !summary.hosts.iter().any(|(known, _)| *known == sensor) {

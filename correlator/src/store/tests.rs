@@ -256,7 +256,8 @@ async fn an_incident_reads_back_with_its_findings() {
 
     assert_eq!(number.to_string(), "BGS-1");
     assert_eq!("BGS-1".parse::<IncidentNumber>().unwrap(), number);
-    assert_eq!(store.findings_of(number).await.unwrap(), std::slice::from_ref(&finding));
+    let kept = finding::KeptFinding { finding: finding.clone(), repeats: 0, repeated_until: None };
+    assert_eq!(store.findings_of(number).await.unwrap(), [kept]);
     assert_eq!(store.finding(finding.id).await.unwrap(), Some(finding.clone()));
     let row = store.incident(number).await.unwrap().unwrap();
     assert_eq!((row.finding_count, row.revision, row.score), (1, 2, 61));
@@ -282,6 +283,27 @@ async fn an_incident_reads_back_with_its_findings() {
     ];
     for filter in none {
         assert!(store.incidents(&filter).await.unwrap().is_empty(), "{filter:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_finding_is_known_by_its_id_and_counted_at_another() {
+    let (_dir, store) = store().await;
+    let no = sensor(&store, 1).await;
+    append_one(&store, &batch(no, 1..=1_500)).await.unwrap();
+    let of = example(&[1]);
+    let mut write = store.write().await.unwrap();
+    finding::insert(&mut write, &of, AT).await.unwrap();
+    let mut repeats = finding::Repeats::default();
+    for seq in 2..=1_500 {
+        let until = Timestamp(i64::try_from(2_000 - seq).unwrap());
+        repeats.count(&Finding { last: until, ..example(&[seq]) }, of.id).unwrap();
+    }
+    repeats.insert(&mut write).await.unwrap();
+    let kept = &finding::by_ids(&mut write, &[of.id]).await.unwrap()[0];
+    assert_eq!((kept.repeats, kept.repeated_until), (1_499, Some(Timestamp(1_998))));
+    for (seq, known) in [(1, true), (2, true), (1_500, true), (1_501, false)] {
+        assert_eq!(finding::is_stored(&mut write, example(&[seq]).id).await.unwrap(), known, "{seq}");
     }
 }
 

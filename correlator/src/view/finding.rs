@@ -6,9 +6,11 @@ use bongsu_detection::{Entity, Finding};
 use bongsu_event::Shown;
 
 use super::{sentence::Brief, technique::named};
+use crate::store::finding::KeptFinding;
 
 /// The finding, about the host of that name.
-pub(crate) fn shown(finding: &Finding, host: &[u8]) -> bongsu_api::Finding {
+pub(crate) fn shown(kept: &KeptFinding, host: &[u8]) -> bongsu_api::Finding {
+    let finding = &kept.finding;
     bongsu_api::Finding {
         id: finding.id.to_string(),
         rule_id: finding.rule.clone(),
@@ -24,6 +26,8 @@ pub(crate) fn shown(finding: &Finding, host: &[u8]) -> bongsu_api::Finding {
         event_ids: finding.events.iter().map(ToString::to_string).collect(),
         entities: entities(finding),
         reasons: finding.reasons.iter().map(|reason| text(reason)).collect(),
+        repeats: kept.repeats,
+        repeated_until: kept.repeated_until.map(|until| until.to_string()),
     }
 }
 
@@ -52,7 +56,7 @@ fn entities(finding: &Finding) -> BTreeMap<String, Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::testing::{exec, finding, key, stored};
+    use crate::view::testing::{exec, finding, kept, key, stored};
 
     #[test]
     fn entities_stand_by_kind_and_escaped() {
@@ -66,7 +70,7 @@ mod tests {
         ]
         .into();
         about.reasons = vec!["CommandLine contains \u{1b}[0m".to_owned()];
-        let shown = shown(&about, b"web\x07");
+        let shown = shown(&kept(about), b"web\x07");
         assert_eq!(shown.host, "web\\x07");
         assert_eq!(shown.reasons, ["CommandLine contains \\x1b[0m"]);
         insta::assert_snapshot!(format!("{:?}", shown.entities), @r#"{"address": ["203.0.113.7"], "file": ["/tmp/\\u{202e}x"], "process": ["000000000000b007-813-81300"], "user": ["www-data"]}"#);

@@ -10,6 +10,8 @@ use bongsu_event::{
 use bstr::BString;
 use uuid::Uuid;
 
+use crate::store::finding::KeptFinding;
+
 /// 2026-11-22T09:00:00Z.
 const MORNING: i64 = 1_795_338_000_000_000_000;
 
@@ -101,4 +103,8 @@ pub(crate) fn finding(rule: &str, events: &[StoredEvent]) -> Finding {
         reasons: vec!["Image ends with /sh".to_owned()],
         wants_evidence: None,
     }
+}
+
+pub(crate) fn kept(finding: Finding) -> KeptFinding {
+    KeptFinding { finding, repeats: 0, repeated_until: None }
 }

@@ -15,7 +15,7 @@ const FIELD_BYTES_MAX: usize = 8 * 1024;
 pub(crate) struct Speakers<'a>(HashMap<EventId, Vec<&'a Finding>>);
 
 impl<'a> Speakers<'a> {
-    pub(crate) fn of(findings: &'a [Finding]) -> Self {
+    pub(crate) fn of(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
         let mut speakers: HashMap<EventId, Vec<&'a Finding>> = HashMap::new();
         for finding in findings {
             for event in &finding.events {

@@ -91,7 +91,7 @@ impl<'a> Places<'a> {
 
 fn head(incident: &Incident) -> Markup {
     let summary = &incident.summary;
-    let (findings, events) = (incident.findings.len(), incident.timeline.len());
+    let events = incident.timeline.len();
     html! {
         div.incident-head.(class(&summary.severity)) {
             p.kicker { (fires(&summary.severity)) b { (summary.severity) } span { (summary.id) } span { (summary.status) } }
@@ -101,7 +101,7 @@ fn head(incident: &Incident) -> Markup {
             }
             (techniques(&summary.techniques))
             nav.inside aria-label="Parts of this page" {
-                a href="#findings" { (counted(findings, "finding", "findings")) }
+                a href="#findings" { (counted(summary.finding_count, "finding", "findings")) }
                 a href="#timeline" { (counted(events, "event", "events")) }
                 @if !incident.process_tree.is_empty() { a href="#processes" { "processes" } }
                 @if !incident.evidence.is_empty() { a href="#evidence" { "evidence" } }

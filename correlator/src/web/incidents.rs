@@ -34,7 +34,7 @@ fn row(incident: &IncidentSummary) -> Markup {
                 span.line {
                     b { (incident.id) }
                     " · " (incident.hosts.join(", "))
-                    " · " (counted(incident.finding_count as usize, "finding", "findings"))
+                    " · " (counted(incident.finding_count, "finding", "findings"))
                     @if incident.status != "open" { " · " (incident.status) }
                 }
                 @if !incident.techniques.is_empty() {

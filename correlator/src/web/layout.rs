@@ -1,5 +1,7 @@
 //! What all pages share: the frame, fires, times, techniques.
 
+use std::fmt::Display;
+
 use bongsu_api::Technique;
 use bongsu_event::Severity;
 use maud::{DOCTYPE, Markup, html};
@@ -134,8 +136,8 @@ pub(super) fn command(command: &str) -> Markup {
 }
 
 /// `1 finding`, `2 findings`.
-pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
+pub(super) fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == N::from(1) { one } else { many })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use bongsu_event::{EventId, EvidenceId, SensorId, Timestamp};
 use super::{
     IncidentKey, Limits, Placement,
     link::{self, ENOUGH, Reach},
-    matter::Matter,
+    matter::{Matter, Standing},
     profile::Profile,
 };
 use crate::{Detector, Finding, FindingId};
@@ -95,13 +95,13 @@ impl Grouper {
         }
     }
 
-    /// Takes up an open incident with its findings, after a restart. Findings that were pending are simply placed again.
+    /// Takes up an open incident with its findings, after a restart. Findings that were pending are placed again, see [`Self::place_kept`].
     pub fn restore(&mut self, incident: IncidentKey, findings: &[Finding]) {
         let number = self.number();
         self.next_incident = self.next_incident.max(incident.0.saturating_add(1));
         self.matters.insert(number, Matter::of(incident));
         for finding in findings.iter().filter(|finding| finding.detector != Detector::Anomaly) {
-            self.remember(finding.id, Profile::of(finding), number, false);
+            self.remember(finding.id, Profile::of(finding), number, Standing::Member);
         }
         let anomalies = findings.iter().filter(|finding| finding.detector == Detector::Anomaly);
         let anomalies: Vec<FindingId> = anomalies.map(|finding| finding.id).collect();
@@ -113,8 +113,17 @@ impl Grouper {
 
     /// Says where a finding belongs. The same finding again changes nothing.
     pub fn place(&mut self, finding: &Finding) -> Placement {
-        if let Some(known) = self.known.get(&finding.id) {
-            let matter = match known {
+        self.place_as(finding, Standing::New)
+    }
+
+    /// Says where a finding belongs that is kept already, so that it never counts as a repetition.
+    pub fn place_kept(&mut self, finding: &Finding) -> Placement {
+        self.place_as(finding, Standing::Kept)
+    }
+
+    fn place_as(&mut self, finding: &Finding, standing: Standing) -> Placement {
+        if let Some(place) = self.known.get(&finding.id) {
+            let matter = match place {
                 Known::Node(node) => self.nodes.get(node).map(|node| node.matter),
                 Known::Joined(matter) => Some(*matter),
                 Known::Waiting => None,
@@ -130,9 +139,9 @@ impl Grouper {
         let linked = self.linked(&profile);
         let number = self.number();
         self.matters.insert(number, Matter::default());
-        self.remember(finding.id, profile, number, true);
         let (matter, merged) = self.merge(number, linked);
-        self.settle(matter, merged)
+        let repeats = self.remember(finding.id, profile, matter, standing);
+        Placement { repeats, ..self.settle(matter, merged) }
     }
 
     /// Tells the time by the correlator's clock, so that old findings are forgotten. Going back is ignored.
@@ -181,20 +190,27 @@ impl Grouper {
         let own = self.hosts.get(&profile.sensor).into_iter().flat_map(|host| host.nodes.iter());
         let others = wide(profile).into_iter().filter_map(|wide| self.wide.get(&wide));
         let others = others.flat_map(|nodes| nodes.iter().rev().take(WIDE_MAX));
-        let candidates = own.chain(others).filter_map(|number| self.nodes.get(number));
-        let belongs = |node: &&Node| link::weight(profile, &node.profile, self.limits.idle) >= ENOUGH;
-        candidates.filter(belongs).map(|node| node.matter).collect()
+        let mut linked = BTreeSet::new();
+        for node in own.chain(others).filter_map(|number| self.nodes.get(number)) {
+            // One link is enough: in a storm nearly all of them are of one matter.
+            if !linked.contains(&node.matter) && link::weight(profile, &node.profile, self.limits.idle) >= ENOUGH {
+                linked.insert(node.matter);
+            }
+        }
+        linked
     }
 
-    fn remember(&mut self, id: FindingId, profile: Profile, matter: u64, is_new: bool) {
+    /// Takes a finding into a matter; gives the one that it only repeats.
+    fn remember(&mut self, id: FindingId, profile: Profile, matter: u64, standing: Standing) -> Option<FindingId> {
         let number = self.number();
-        self.matters.entry(matter).or_default().add(number, id, &profile, is_new);
+        let repeated = self.matters.entry(matter).or_default().add(number, id, &profile, standing);
         self.hosts.entry(profile.sensor).or_default().nodes.insert(number);
         for wide in wide(&profile) {
             self.wide.entry(wide).or_default().insert(number);
         }
         self.known.insert(id, Known::Node(number));
         self.nodes.insert(number, Node { id, profile, matter, placed: self.now });
+        repeated
     }
 
     /// Makes one matter of several; gives its number and the incidents that are no more.
@@ -244,7 +260,7 @@ impl Grouper {
         let anomalies = joined.iter().filter(|(_, id)| matches!(self.known.get(id), Some(Known::Joined(_))));
         matter.anomalies.extend(anomalies.map(|(_, id)| *id));
         let joined = joined.into_iter().map(|(_, id)| id).collect();
-        Placement { incident: matter.incident, opened, merged, joined }
+        Placement { incident: matter.incident, opened, merged, joined, repeats: None }
     }
 
     fn place_anomaly(&mut self, id: FindingId, profile: Profile) -> Placement {

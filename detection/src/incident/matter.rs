@@ -7,7 +7,7 @@ use std::{
 
 use bongsu_event::{SensorId, Severity, Timestamp};
 
-use super::{IncidentKey, profile::Profile};
+use super::{IncidentKey, profile::Profile, told::Told};
 use crate::FindingId;
 
 /// So many rules of low severity open an incident.
@@ -25,8 +25,20 @@ pub(super) struct Matter {
     low: BTreeSet<String>,
     grave: bool,
     hosts: BTreeMap<SensorId, (Timestamp, Timestamp)>,
+    told: Told,
     /// Anomalies that have joined.
     pub(super) anomalies: Vec<FindingId>,
+}
+
+/// What the caller knows of a finding that comes to a matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing; it may be a repetition.
+    New,
+    /// It is kept already, but belongs to no incident.
+    Kept,
+    /// It is part of this incident.
+    Member,
 }
 
 impl Matter {
@@ -35,10 +47,14 @@ impl Matter {
         Self { incident: Some(incident), ..Self::default() }
     }
 
-    /// Takes in a finding that `is_new` to the caller or was part of the incident before.
-    pub(super) fn add(&mut self, node: u64, id: FindingId, profile: &Profile, is_new: bool) {
+    /// Takes in a finding; gives the one that it only repeats.
+    pub(super) fn add(&mut self, node: u64, id: FindingId, profile: &Profile, standing: Standing) -> Option<FindingId> {
         self.nodes.insert(node);
-        if is_new {
+        let repeated = if standing == Standing::New { self.told.repeated(profile) } else { None };
+        if repeated.is_none() {
+            self.told.keep(id, profile);
+        }
+        if repeated.is_none() && standing != Standing::Member {
             self.pending.insert((profile.first, id));
         }
         self.grave |= profile.severity >= Severity::Medium;
@@ -46,6 +62,7 @@ impl Matter {
             self.low.insert(profile.rule.clone());
         }
         self.stretch(profile.sensor, (profile.first, profile.last));
+        repeated
     }
 
     /// Takes in another matter. The older incident's name stays; gives the other one.
@@ -53,6 +70,7 @@ impl Matter {
         self.nodes.extend(other.nodes);
         self.pending.extend(other.pending);
         self.low.extend(other.low);
+        self.told.absorb(other.told);
         self.grave |= other.grave;
         for (sensor, time) in other.hosts {
             self.stretch(sensor, time);

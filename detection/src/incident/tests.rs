@@ -3,6 +3,7 @@
 mod demo;
 mod order;
 mod shipped;
+mod told;
 mod weights;
 
 use std::net::IpAddr;

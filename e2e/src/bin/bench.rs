@@ -31,18 +31,21 @@ enum Bench {
         /// How many.
         #[arg(long, default_value_t = 10_000)]
         execs: u32,
+        /// Run the program below /tmp, where every start is a finding.
+        #[arg(long)]
+        suspicious: bool,
     },
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().bench {
-        Bench::ExecStorm { execs } => exec_storm(execs),
+        Bench::ExecStorm { execs, suspicious } => exec_storm(execs, suspicious),
     }
 }
 
 /// Storms in turn: nobody watching, execsnoop, Bongsu, and again, so that a drift of the machine's speed shows.
-fn exec_storm(execs: u32) -> Result<()> {
-    let folder = programs::folder_beside()?;
+fn exec_storm(execs: u32, suspicious: bool) -> Result<()> {
+    let folder = if suspicious { tempfile::tempdir()? } else { programs::folder_beside()? };
     let program = folder.path().join("noop");
     noop::write(&program)?;
     say(&format!("storms of {execs} execs of a static program that ends at once, a unique argument each\n"));

@@ -10,7 +10,8 @@ const INCIDENT: &str = r##"{
     "id": "f1", "rule_id": "shell_under_web_server", "title": "A shell under a web server", "detector": "sigma",
     "severity": "high", "confidence": 80, "techniques": [{"id": "T1059.004", "name": "Unix Shell"}], "host": "web-1",
     "sensor_id": "s", "first_seen": "", "last_seen": "", "event_ids": ["e2", "e3", "e4"], "entities": {},
-    "reasons": ["ParentImage ends with /nginx", "Image ends with /sh"]
+    "reasons": ["ParentImage ends with /nginx", "Image ends with /sh"],
+    "repeats": 9984, "repeated_until": "2026-11-22T09:02:13.000000000Z"
   }],
   "timeline": [
     {"event_id": "e1", "time": "2026-11-22T09:00:01.000000000Z", "host": "web-1", "action": "login-failure",

@@ -23,6 +23,9 @@ fn one(finding: &Finding, places: &Places<'_>) -> Markup {
                     (finding.detector) " " code { (finding.rule_id) } " · confidence " (finding.confidence)
                     " · " (finding.host) " · " (layout::time(&finding.first_seen))
                 }
+                @if let Some(until) = &finding.repeated_until {
+                    p.line { "found " b { (finding.repeats) } " more times, until " (layout::time(until)) }
+                }
                 (techniques(&finding.techniques))
             }
             @if !finding.reasons.is_empty() || !finding.entities.is_empty() {
