@@ -11,6 +11,7 @@ mod ebpf;
 mod programs;
 mod setup;
 mod test;
+mod vm;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -32,6 +33,8 @@ enum Verb {
     Demo(demo::Arguments),
     /// Run every test, set-up included (root).
     Test(test::Arguments),
+    /// Run the probes' tests in Debian's 6.1 and 6.12 kernels, emulated.
+    VmTest(vm::Arguments),
     /// Measure: `exec-storm`, ...
     Bench(bench::Arguments),
     /// What `test` does, and clippy and cargo-deny besides.
@@ -44,6 +47,7 @@ fn main() -> Result<()> {
         Verb::Ebpf => ebpf::build(&setup::run()?),
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
+        Verb::VmTest(arguments) => vm::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Ci => {
             checks::clippy()?;

@@ -104,10 +104,15 @@ pub(crate) fn install_packages(names: &[&str]) -> Result<()> {
     };
     // The lists on a machine may be old or absent: fetch them only when the first try fails.
     if install().is_err() {
-        output(as_root("apt-get").args(["update", "-qq"])).context("cannot fetch the package lists")?;
+        update_package_lists()?;
         install().with_context(|| format!("cannot install {}", missing.join(", ")))?;
     }
     Ok(())
+}
+
+/// Fetches the lists of what the package sources offer.
+pub(crate) fn update_package_lists() -> Result<()> {
+    output(as_root("apt-get").args(["update", "-qq"])).map(drop).context("cannot fetch the package lists")
 }
 
 fn is_installed(package: &str) -> bool {
@@ -129,8 +134,16 @@ fn linker_works(path: &Path) -> bool {
 }
 
 /// Makes a folder and those above it.
-fn make_dir(path: &Path) -> Result<()> {
+pub(crate) fn make_dir(path: &Path) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))
+}
+
+/// Makes a folder that holds nothing, whatever lay there.
+pub(crate) fn make_empty_dir(path: &Path) -> Result<()> {
+    if path.exists() {
+        fs::remove_dir_all(path).with_context(|| format!("cannot empty {}", path.display()))?;
+    }
+    make_dir(path)
 }
 
 /// Runs a long step with a word before it.

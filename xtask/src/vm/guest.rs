@@ -1,0 +1,111 @@
+//! The guest: an initramfs with the tests and the programs they run, taken from this machine with the libraries they need.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    command::{output, say},
+    setup,
+};
+
+/// What the guest prints when its tests ended well.
+pub(super) const PASSED: &str = "vm-test: the tests ended with 0";
+
+/// What the tests run, and busybox for the init script.
+const PROGRAMS: [&str; 6] = ["/bin/busybox", "/bin/sh", "/bin/true", "/bin/cat", "/bin/sleep", PYTHON];
+const PYTHON: &str = "/usr/bin/python3";
+
+/// Prints the files behind the modules that the tests' scripts use, and the folders that Python misses when they are not there.
+const LIST_MODULES: &str = "import encodings.idna, os, socket, sys, threading
+print(*filter(os.path.isdir, sys.path), sep='\\n')
+print(*filter(None, (getattr(module, '__file__', None) for module in [*sys.modules.values()])), sep='\\n')";
+
+/// The identities the tests take on, by name.
+const PASSWD: &str = "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n";
+
+const INIT: &str = include_str!("init");
+
+/// Puts the initramfs together and says where it lies.
+pub(super) fn build(tests: &str, folder: &Path) -> Result<PathBuf> {
+    let root = Root(folder.join("root"));
+    setup::make_empty_dir(&root.0)?;
+    for program in PROGRAMS {
+        root.add_program(program, program)?;
+    }
+    root.add_program(tests, "/tests")?;
+    for module in output(Command::new(PYTHON).args(["-c", LIST_MODULES]))?.lines() {
+        root.add(module, module)?;
+    }
+    root.write("/init", INIT)?;
+    root.write("/etc/passwd", PASSWD)?;
+    for point in ["/proc", "/sys", "/dev", "/tmp", "/root"] {
+        setup::make_dir(&root.place(point)?)?;
+    }
+    root.pack(&folder.join("initramfs"))
+}
+
+/// The folder that becomes the guest's root.
+struct Root(PathBuf);
+
+impl Root {
+    /// Where a path of the guest's lies here, with the folder it lies in made.
+    fn place(&self, path: &str) -> Result<PathBuf> {
+        let place = self.0.join(path.trim_start_matches('/'));
+        setup::make_dir(place.parent().context("the root has a parent")?)?;
+        Ok(place)
+    }
+
+    /// A program, and its libraries where it looks for them.
+    fn add_program(&self, program: &str, path: &str) -> Result<()> {
+        self.add(program, path)?;
+        // ldd fails on static programs, which need nothing.
+        let libraries = output(Command::new("ldd").arg(program)).unwrap_or_default();
+        let mut paths = libraries.split_whitespace().filter(|word| word.starts_with('/'));
+        paths.try_for_each(|library| self.add(library, library))
+    }
+
+    /// A file of this machine's, or a folder without its contents.
+    fn add(&self, from: &str, path: &str) -> Result<()> {
+        let place = self.place(path)?;
+        if Path::new(from).is_dir() {
+            return setup::make_dir(&place);
+        }
+        fs::copy(from, &place).with_context(|| format!("cannot copy {from} into the guest"))?;
+        Ok(())
+    }
+
+    fn write(&self, path: &str, text: &str) -> Result<()> {
+        let place = self.place(path)?;
+        fs::write(&place, text).with_context(|| format!("cannot write {}", place.display()))?;
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o755))?;
+        Ok(())
+    }
+
+    /// Packs all into one archive. Not compressed: the guest would pay for that with emulated instructions.
+    fn pack(&self, archive: &Path) -> Result<PathBuf> {
+        let names = output(Command::new("find").arg(&self.0).args(["-printf", "%P\\n"]))?;
+        let file = File::create(archive).with_context(|| format!("cannot create {}", archive.display()))?;
+        let mut cpio = Command::new("cpio")
+            .args(["--create", "--format=newc", "--quiet", "--owner=+0:+0"])
+            .current_dir(&self.0)
+            .stdin(Stdio::piped())
+            .stdout(file)
+            .spawn()
+            .context("cannot start cpio")?;
+        // cpio reads all names before it is waited for, and ends when they do.
+        cpio.stdin.take().context("cpio has a standard input")?.write_all(names.trim_start().as_bytes())?;
+        if !cpio.wait()?.success() {
+            bail!("cpio cannot write {}", archive.display());
+        }
+        let size = fs::metadata(archive)?.len();
+        say(&format!("the guest holds {} MiB", size >> 20));
+        Ok(archive.to_owned())
+    }
+}
