@@ -37,12 +37,20 @@ pub(super) fn event(path: &[u8], line: Vec<u8>, now: Timestamp, zone: &TimeZone)
 }
 
 fn meaning(program: &[u8], text: &[u8]) -> Option<LogMeaning> {
+    let text = repeated(text).unwrap_or(text);
     match program {
         b"sshd" | b"sshd-session" | b"sshd-auth" => sshd::parse(text),
         b"sudo" => sudo::parse(text),
         b"su" | b"su-l" => su::parse(text),
         _ => pam::parse(text),
     }
+}
+
+/// What rsyslog says was repeated: `message repeated 3 times: [ Failed password for ...]`. The line is one event, however often.
+fn repeated(text: &[u8]) -> Option<&[u8]> {
+    let (times, rest) = split_once(text.strip_prefix(b"message repeated ")?, b" times: [ ")?;
+    number::<u32>(times)?;
+    rest.strip_suffix(b"]")
 }
 
 /// Splits at the first occurrence of `separator`.

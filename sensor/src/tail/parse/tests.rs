@@ -120,6 +120,12 @@ fn sshd_lines() {
             "Failed password for invalid user x for root from 1.2.3.4 from 6.6.6.6 port 1 ssh2",
             login(Failure, "x for root from 1.2.3.4", Some("6.6.6.6"), Some(1), Some("password")),
         ),
+        (
+            "message repeated 2 times: [ Failed password for root from 10.0.0.1 port 22 ssh2]",
+            login(Failure, "root", Some("10.0.0.1"), Some(22), Some("password")),
+        ),
+        ("message repeated 2 times: [ Failed password for root from 10.0.0.1 port 22 ssh2", None),
+        ("message repeated x times: [ Accepted password for root from 10.0.0.1 port 22 ssh2]", None),
         ("Invalid user admin from 10.0.0.1 port 22", login(Failure, "admin", Some("10.0.0.1"), Some(22), None)),
         (
             "Invalid user a from 1.1.1.1 port 2 from 6.6.6.6 port 1",
