@@ -109,17 +109,15 @@ async fn furnish(
     let addresses = address::addresses(&names, intake.enrolment_address().port());
     let authority_sha256 = authority.fingerprint();
 
-    let pipeline = pipeline(store, &config.detection).await?;
+    let rules = rules(config.detection.rules_dir.as_deref())?;
     let (evidence, room, judge) = config.evidence.build(state_dir.path(), store.clone())?;
     spawn_deliveries(inside, config.deliveries, store, &presence, &endpoints.url)?;
     let stop = inside.stop();
     inside.spawn("wishes for evidence", pass_on_wishes(evidence.clone(), changes, stop.clone()));
     inside.spawn("the evidence room", well(room.run(sessions.clone(), parts_out, sessions.arrivals(), stop.clone())));
     inside.spawn("the judge of evidence", well(judge.run(findings_in, stop.clone())));
-    inside.spawn(
-        "the pipeline",
-        pipeline.run(pipeline::Deps { committed: commits, submitted: findings_out, changed }, stop),
-    );
+    let deps = pipeline::Deps { committed: commits, submitted: findings_out, changed };
+    inside.spawn("the pipeline", Pipeline::start(store.clone(), rules, config.detection, deps, stop));
 
     first_run::prepare(store, state_dir.path(), &endpoints).await?;
     let joining = first_run::Joining { addresses: &addresses, authority_sha256 };
@@ -136,13 +134,13 @@ async fn furnish(
     Ok(())
 }
 
-async fn pipeline(store: &Store, config: &pipeline::Config) -> anyhow::Result<Pipeline> {
-    let rules = LoadedRules::load(config.rules_dir.as_deref())?;
+fn rules(directory: Option<&Path>) -> anyhow::Result<LoadedRules> {
+    let rules = LoadedRules::load(directory)?;
     for error in &rules.errors {
         tracing::error!(%error, "a rule has a mistake and does not run");
     }
     tracing::info!(rules = rules.rule_count, sequences = rules.sequence_count, "rules loaded");
-    Ok(Pipeline::resume(store.clone(), rules, config).await?)
+    Ok(rules)
 }
 
 /// Where incidents are carried, as far as it is configured.

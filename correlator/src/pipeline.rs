@@ -77,7 +77,7 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Takes up work where the last transaction left it.
-    pub(crate) async fn resume(store: Store, rules: LoadedRules, config: &Config) -> Result<Self, RunError> {
+    async fn resume(store: Store, rules: LoadedRules, config: &Config) -> Result<Self, RunError> {
         let mut engines = Engines::new(rules.engine, config.anomaly);
         let judge = Judge::resume(&store).await?;
         let (cursor, findings) = replay::resume(&store, &mut engines).await?;
@@ -87,8 +87,24 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    /// Works until `stop`.
-    pub(crate) async fn run(mut self, deps: Deps, stop: CancellationToken) -> Result<(), RunError> {
+    /// Takes up work where the last transaction left it, and works until `stop`. Taking up can mean reading a million events again, and
+    /// nobody has to wait for it: what comes in meanwhile is stored and read afterwards.
+    pub(crate) async fn start(
+        store: Store,
+        rules: LoadedRules,
+        config: Config,
+        deps: Deps,
+        stop: CancellationToken,
+    ) -> Result<(), RunError> {
+        let pipeline = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            pipeline = Self::resume(store, rules, &config) => pipeline?,
+        };
+        pipeline.run(deps, stop).await
+    }
+
+    async fn run(mut self, deps: Deps, stop: CancellationToken) -> Result<(), RunError> {
         let Deps { mut committed, mut submitted, changed } = deps;
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

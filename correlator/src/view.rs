@@ -51,6 +51,8 @@ pub(crate) async fn incident(
     let mut incident = incident::compose(parts);
     let unmet = store.unmet_requests_of(number).await?;
     incident.blind_spots.extend(unmet.iter().map(evidence::unmet));
+    let refused = store.refused_wishes_of(number).await?;
+    incident.blind_spots.extend(refused.iter().map(|(path, why, count)| evidence::refused(path, why, *count)));
     Ok(Some(incident))
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bongsu_detection::Finding;
 use bongsu_event::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::task::block_in_place;
 
 use super::{ROUND_EVENTS, RunError, engines::Engines};
 use crate::store::{Position, ReadError, Store, Write, WriteError, set_meta};
@@ -71,9 +72,11 @@ async fn observe_again(
         let Some((last, _)) = events.last() else { break };
         position = *last;
         let seen = events.iter().take_while(|(position, _)| *position <= cursor);
-        for event in seen.filter_map(|(_, event)| event.as_ref().ok()) {
-            engines.observe(event, &mut findings);
-        }
+        block_in_place(|| {
+            for event in seen.filter_map(|(_, event)| event.as_ref().ok()) {
+                engines.observe(event, &mut findings);
+            }
+        });
     }
     Ok(findings)
 }

@@ -48,3 +48,9 @@ pub(super) fn unmet(row: &RequestRow) -> String {
         RequestState::Failed => format!("{what} could not be fetched{why}."),
     }
 }
+
+/// Why bytes that findings asked for were never asked for, in a sentence.
+pub(super) fn refused(path: &[u8], why: &str, findings: u64) -> String {
+    let times = if findings == 1 { String::new() } else { format!(" ({findings} processes)") };
+    format!("The program {}{times} was not fetched: {}.", Brief(path), text(why))
+}

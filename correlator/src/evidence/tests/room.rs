@@ -190,8 +190,9 @@ async fn the_same_image_is_asked_for_once_and_too_many_are_refused() {
     for number in [first, second] {
         assert_eq!(house.store.evidence_of_incident(number).await.unwrap().len(), 1, "{number}");
     }
+    let mut numbers = Vec::new();
     for pid in 100..150 {
-        house.store_finding(&wishing(1, pid)).await;
+        numbers.push(house.store_finding(&wishing(1, pid)).await);
     }
     house.room.round(&house.asker).await;
     let counts = house.evidence.counts();
@@ -200,6 +201,13 @@ async fn the_same_image_is_asked_for_once_and_too_many_are_refused() {
     // What was refused stays refused: nothing is settled twice.
     house.room.round(&house.asker).await;
     assert_eq!(counts.wishes_refused.get(), 18);
+    let mut told = 0;
+    for number in numbers {
+        let incident = crate::view::incident(&house.store, number, |_| crate::view::Presence::Online).await.unwrap();
+        let spots = incident.unwrap().blind_spots;
+        told += spots.iter().filter(|spot| spot.contains(" was not fetched: ")).count();
+    }
+    assert_eq!(told, 18, "each incident says what it lacks");
 }
 
 #[tokio::test]

@@ -177,6 +177,24 @@ impl Store {
         self.requests(query, &number.0.to_string()).await
     }
 
+    /// The paths of programs that findings of an incident asked for and nobody was asked for, with the reason and how many findings.
+    pub(crate) async fn refused_wishes_of(
+        &self,
+        number: IncidentNumber,
+    ) -> Result<Vec<(BString, String, u64)>, ReadError> {
+        let rows: Vec<(Vec<u8>, String, i64)> = sqlx::query_as(
+            "SELECT f.wish_path, w.refused, count(*) FROM incident_finding m JOIN finding f ON f.id = m.finding
+             JOIN evidence_wish w ON w.finding = f.id
+             WHERE m.incident = ? AND w.refused IS NOT NULL GROUP BY f.wish_path, w.refused ORDER BY f.wish_path LIMIT ?",
+        )
+        .bind(number.0)
+        .bind(LIST_MAX)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(ReadError::sql(WHAT))?;
+        rows.into_iter().map(|(path, why, count)| Ok((path.into(), why, unsigned(WHAT, count)?))).collect()
+    }
+
     async fn requests(&self, condition: &str, value: &str) -> Result<Vec<RequestRow>, ReadError> {
         let query = format!(
             "SELECT request, sensor, finding, process, path, state, evidence, detail, attempts, requested_at
