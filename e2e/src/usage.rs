@@ -11,6 +11,8 @@ pub struct Usage {
     pub user: Duration,
     /// CPU time in the kernel, all threads.
     pub system: Duration,
+    /// Resident set now, in KiB.
+    pub rss_kib: u64,
     /// Largest resident set so far, in KiB.
     pub peak_rss_kib: u64,
 }
@@ -29,19 +31,21 @@ impl Usage {
             Ok(Duration::from_millis(ticks * 10))
         };
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let peak = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next())
-            .context("no VmHWM in status")?;
-        Ok(Self { user: ticks(11)?, system: ticks(12)?, peak_rss_kib: peak.parse()? })
+        let kib = |name: &str| -> Result<u64> {
+            let found = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+            Ok(found.with_context(|| format!("no {name} in status"))?.parse()?)
+        };
+        let (rss_kib, peak_rss_kib) = (kib("VmRSS:")?, kib("VmHWM:")?);
+        Ok(Self { user: ticks(11)?, system: ticks(12)?, rss_kib, peak_rss_kib })
     }
 
-    /// What it cost since `earlier`; the peak is the later one.
+    /// What it cost since `earlier`; the resident set is the earlier one, before the work, and the peak is the later one.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self {
             user: self.user.saturating_sub(earlier.user),
             system: self.system.saturating_sub(earlier.system),
+            rss_kib: earlier.rss_kib,
             peak_rss_kib: self.peak_rss_kib,
         }
     }

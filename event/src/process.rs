@@ -1,5 +1,7 @@
 //! Who did it: a process as it was at the moment of the event.
 
+use std::sync::Arc;
+
 use bstr::BString;
 
 use crate::{ProcessKey, Timestamp};
@@ -51,8 +53,8 @@ pub struct Process {
     pub credentials: Credentials,
     /// The container's id, by the cgroup.
     pub container: Option<BString>,
-    /// Parent first, then its parent, and so on; at most [`Process::ANCESTORS_MAX`].
-    pub ancestors: Vec<Ancestor>,
+    /// Parent first, then its parent, and so on; at most [`Process::ANCESTORS_MAX`]. The children of one parent share it.
+    pub ancestors: Arc<[Ancestor]>,
 }
 
 impl Process {

@@ -32,8 +32,10 @@ pub const NAME_MAX: u64 = 256;
 pub const TEXT_LIMIT: u64 = 16 * 1024;
 /// The largest record: the last piece may begin just below the limit.
 pub const RECORD_MAX: usize = 16 * 1024 + 4096 + 8;
-/// Bytes of each of the two rings.
-pub const RING_BYTES: u32 = 8 * 1024 * 1024;
+/// Bytes of the ring of processes.
+pub const PROCESS_RING_BYTES: u32 = 4 * 1024 * 1024;
+/// Bytes of the ring of files and sockets.
+pub const OTHER_RING_BYTES: u32 = 2 * 1024 * 1024;
 /// How many sensitive files the kernel is told of at most.
 pub const SENSITIVE_MAX: u32 = 1024;
 

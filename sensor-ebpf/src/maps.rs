@@ -4,17 +4,17 @@ use aya_ebpf::{
     macros::map,
     maps::{HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
-use bongsu_sensor_abi::{Counters, Creds, RING_BYTES, SENSITIVE_MAX};
+use bongsu_sensor_abi::{Counters, Creds, OTHER_RING_BYTES, PROCESS_RING_BYTES, SENSITIVE_MAX};
 
 use crate::record::Scratch;
 
 /// Fork, exec, exit and credentials: rare, and the rest makes no sense without them. A file storm cannot push them out.
 #[map]
-pub(crate) static PROCESS_RING: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+pub(crate) static PROCESS_RING: RingBuf = RingBuf::with_byte_size(PROCESS_RING_BYTES, 0);
 
 /// Files and sockets.
 #[map]
-pub(crate) static OTHER_RING: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+pub(crate) static OTHER_RING: RingBuf = RingBuf::with_byte_size(OTHER_RING_BYTES, 0);
 
 /// Wakes the reader out of its pace: a program was started whose image has no name and is gone with its process. What is written does not
 /// matter, nor whether there is room: a full one has woken it already.

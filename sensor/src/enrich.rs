@@ -154,7 +154,7 @@ impl Enricher {
         self.table.shown(key).unwrap_or_else(|| {
             // The table holds what was just put in; this arm keeps even a mistake there from costing an event.
             let NewProgram { comm, executable, args, args_cut, cwd, credentials, container } = unknown();
-            let (start, ancestors) = (self.clock.wall(task.start_ns), Vec::new());
+            let (start, ancestors) = (self.clock.wall(task.start_ns), Arc::default());
             let pid = task.pid;
             Arc::new(Process {
                 key,

@@ -6,6 +6,7 @@ mod config;
 mod decode;
 mod enrich;
 mod health;
+mod heap;
 mod identity;
 mod kernel;
 mod mask;
@@ -41,6 +42,7 @@ enum Exit {
 }
 
 fn main() -> ExitCode {
+    heap::bound();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("BONGSU_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()

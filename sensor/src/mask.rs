@@ -49,7 +49,7 @@ impl Masker {
         {
             let process = Arc::make_mut(process);
             self.mask_args(&mut process.args);
-            process.ancestors.iter_mut().for_each(|ancestor| self.mask_args(&mut ancestor.args));
+            Arc::make_mut(&mut process.ancestors).iter_mut().for_each(|above| self.mask_args(&mut above.args));
             masked = true;
         }
         if let Activity::Log(log) = &mut event.activity {

@@ -35,7 +35,7 @@ use tokio::sync::mpsc;
 pub(crate) use attach::Hook;
 pub(crate) use counters::Counters;
 
-use crate::{enrich::Enricher, process_table::image::Images};
+use crate::{enrich::Enricher, heap, process_table::image::Images};
 use counters::Ledger;
 
 /// Batches that wait for the sensor; with [`reader::BATCH_MAX`] events each, a few MiB.
@@ -126,14 +126,15 @@ impl Drop for Probes {
 /// When this kernel, these rights or this build of the sensor do not allow it.
 pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<Event>>), StartError> {
     let layout = offsets::read(std::process::id()).map_err(load::LoadError::from)?;
-    let btf = Btf::from_sys_fs().ok();
-    let mut ebpf = load::load(&layout, btf.as_ref())?;
+    let mut ebpf = load::load(&layout)?;
     attach::ensure_tracefs();
-    let rings = ring::Rings::take(&mut ebpf)?;
     let ledger = Arc::new(Ledger::take(&mut ebpf)?);
     let sensitive = sensitive::Sensitive::take(&mut ebpf, config.sensitive_paths.clone())?;
-    let hooks = attach::attach_all(&mut ebpf, btf.as_ref());
-    drop(btf);
+    // The kernel's type information is by far the largest thing the sensor ever holds: it goes before anything else comes.
+    let hooks = attach::attach_all(&mut ebpf, Btf::from_sys_fs().ok().as_ref());
+    heap::release();
+    // What the programs have written since they were attached waits in the rings.
+    let rings = ring::Rings::take(&mut ebpf)?;
     if hooks.iter().all(|hook| hook.rung == "none") {
         let reasons: Vec<&str> = hooks.iter().map(|hook| hook.detail.as_str()).collect();
         return Err(StartError::Nothing(reasons.join("; ")));

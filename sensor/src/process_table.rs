@@ -53,7 +53,23 @@ struct Node {
     inherited: bool,
     /// The parent's snapshot that `shown` was built with.
     parent_shown: Option<Arc<Process>>,
+    /// The ancestors of children that see `shown` as their parent. Made for the first of them; the others share it.
+    line: Option<Arc<[Ancestor]>>,
     exited: bool,
+}
+
+impl Node {
+    /// From now on events show this.
+    fn show(&mut self, shown: Process) {
+        self.shown = Arc::new(shown);
+        self.inherited = false;
+        self.line = None;
+    }
+
+    /// The ancestors of this node when its parent is not at hand. While it still shows its maker, the maker is the nearest.
+    fn line_alone(&self) -> Arc<[Ancestor]> {
+        if self.inherited { line(&self.shown) } else { Arc::clone(&self.shown.ancestors) }
+    }
 }
 
 /// The table.
@@ -75,7 +91,7 @@ impl ProcessTable {
         if self.contains(newcomer.key) {
             return;
         }
-        let shown = Arc::new(build(newcomer.key, newcomer.start, program, Vec::new()));
+        let shown = Arc::new(build(newcomer.key, newcomer.start, program, Arc::default()));
         self.insert(newcomer, shown, false);
     }
 
@@ -91,19 +107,21 @@ impl ProcessTable {
 
     /// The process became another program. Says what its executable was before.
     pub(crate) fn exec(&mut self, newcomer: Newcomer, program: NewProgram) -> Option<BString> {
-        let previous = self.nodes.get(&newcomer.key).map(|node| node.shown.executable.clone());
-        let (key, start, parent) = (newcomer.key, newcomer.start, newcomer.parent);
-        match self.nodes.get_mut(&key) {
-            Some(node) => {
-                let ancestors = node.parent_shown.as_deref().map(line).unwrap_or_else(|| line_of(node));
-                node.shown = Arc::new(build(key, start, program, ancestors));
-                node.inherited = false;
-                // Who adopted it since is no story; who made it is.
-                node.parent = node.parent.or(parent);
-            }
-            None => self.seed(newcomer, program),
+        let key = newcomer.key;
+        let Some(node) = self.nodes.get_mut(&key) else {
+            self.seed(newcomer, program);
+            return None;
+        };
+        let previous = node.shown.executable.clone();
+        // Who adopted it since is no story; who made it is.
+        node.parent = node.parent.or(newcomer.parent);
+        let parent = self.refresh_parent(key, Process::ANCESTORS_MAX);
+        let ancestors = self.line_above(key, parent.is_some());
+        if let Some(node) = self.nodes.get_mut(&key) {
+            node.show(build(key, newcomer.start, program, ancestors));
+            node.parent_shown = parent.or(node.parent_shown.take());
         }
-        previous
+        Some(previous)
     }
 
     /// The process changed its identities.
@@ -112,7 +130,7 @@ impl ProcessTable {
         if shown.credentials != *credentials
             && let Some(node) = self.nodes.get_mut(&key)
         {
-            node.shown = Arc::new(Process { credentials: credentials.clone(), ..Process::clone(&shown) });
+            node.show(Process { credentials: credentials.clone(), ..Process::clone(&shown) });
         }
     }
 
@@ -140,12 +158,8 @@ impl ProcessTable {
     /// The snapshot of `key`, rebuilt when something above it changed. `depth` bounds the way up, and with it a loop of parents that a
     /// hostile /proc could show.
     fn refresh(&mut self, key: ProcessKey, depth: usize) -> Option<Arc<Process>> {
-        let parent_key = self.nodes.get(&key)?.parent;
-        let parent = match (parent_key, depth.checked_sub(1)) {
-            (Some(parent), Some(depth)) => self.refresh(parent, depth),
-            _ => None,
-        };
-        let node = self.nodes.get_mut(&key)?;
+        let parent = self.refresh_parent(key, depth);
+        let node = self.nodes.get(&key)?;
         let above_changed = match (&parent, &node.parent_shown) {
             (Some(now), Some(then)) => !Arc::ptr_eq(now, then),
             (Some(_), None) => true,
@@ -153,13 +167,27 @@ impl ProcessTable {
             (None, _) => false,
         };
         if node.inherited || above_changed {
-            let ancestors = parent.as_deref().map_or_else(|| line_of(node), line);
-            node.shown =
-                Arc::new(Process { key, pid: key.pid, start: node.start, ancestors, ..Process::clone(&node.shown) });
-            node.inherited = false;
+            let ancestors = self.line_above(key, parent.is_some());
+            let node = self.nodes.get_mut(&key)?;
+            node.show(Process { key, pid: key.pid, start: node.start, ancestors, ..Process::clone(&node.shown) });
             node.parent_shown = parent;
         }
-        Some(Arc::clone(&node.shown))
+        Some(Arc::clone(&self.nodes.get(&key)?.shown))
+    }
+
+    /// The parent's snapshot, as [`ProcessTable::refresh`] does it; `None` when there is none or it is too far up.
+    fn refresh_parent(&mut self, key: ProcessKey, depth: usize) -> Option<Arc<Process>> {
+        let parent = self.nodes.get(&key)?.parent?;
+        self.refresh(parent, depth.checked_sub(1)?)
+    }
+
+    /// The ancestors of `key`: what its parent shows now and what is above that, or, without the parent, what was known before.
+    fn line_above(&mut self, key: ProcessKey, has_parent: bool) -> Arc<[Ancestor]> {
+        let parent = self.nodes.get(&key).and_then(|node| node.parent).filter(|_| has_parent);
+        if let Some(parent) = parent.and_then(|parent| self.nodes.get_mut(&parent)) {
+            return Arc::clone(parent.line.get_or_insert_with(|| line(&parent.shown)));
+        }
+        self.nodes.get(&key).map(Node::line_alone).unwrap_or_default()
     }
 
     fn insert(&mut self, newcomer: Newcomer, shown: Arc<Process>, inherited: bool) {
@@ -167,7 +195,7 @@ impl ProcessTable {
             self.forget_oldest();
         }
         let Newcomer { key, start, parent } = newcomer;
-        let node = Node { parent, start, shown, inherited, parent_shown: None, exited: false };
+        let node = Node { parent, start, shown, inherited, parent_shown: None, line: None, exited: false };
         self.nodes.insert(key, node);
     }
 
@@ -182,13 +210,13 @@ impl ProcessTable {
     }
 }
 
-fn build(key: ProcessKey, start: Timestamp, program: NewProgram, ancestors: Vec<Ancestor>) -> Process {
+fn build(key: ProcessKey, start: Timestamp, program: NewProgram, ancestors: Arc<[Ancestor]>) -> Process {
     let NewProgram { comm, executable, args, args_cut, cwd, credentials, container } = program;
     Process { key, pid: key.pid, start, comm, executable, args, args_cut, cwd, credentials, container, ancestors }
 }
 
 /// The ancestors of a child of `parent`.
-fn line(parent: &Process) -> Vec<Ancestor> {
+fn line(parent: &Process) -> Arc<[Ancestor]> {
     let nearest = Ancestor {
         key: parent.key,
         pid: parent.pid,
@@ -199,9 +227,4 @@ fn line(parent: &Process) -> Vec<Ancestor> {
     };
     let further = parent.ancestors.iter().map(|ancestor| Ancestor { args: Vec::new(), ..ancestor.clone() });
     std::iter::once(nearest).chain(further).take(Process::ANCESTORS_MAX).collect()
-}
-
-/// The ancestors of a node whose parent is not at hand. While it still shows its maker, the maker is the nearest.
-fn line_of(node: &Node) -> Vec<Ancestor> {
-    if node.inherited { line(&node.shown) } else { node.shown.ancestors.clone() }
 }

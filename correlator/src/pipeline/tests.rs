@@ -160,7 +160,7 @@ fn process(executable: &str) -> Process {
         cwd: "/".into(),
         credentials: Credentials { real: account.clone(), effective: account, ..Credentials::default() },
         container: None,
-        ancestors: Vec::new(),
+        ancestors: [].into(),
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn process(pid: u32, executable: &str, args: &[&str]) -> Process {
         cwd: "/".into(),
         credentials: Credentials { real: user.clone(), effective: user, gid: 33, egid: 33, login: None },
         container: None,
-        ancestors: Vec::new(),
+        ancestors: [].into(),
     }
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn acts(process: Process, activity: Activity) -> Event {
 /// A shell under nginx.
 pub(crate) fn exec(executable: &str) -> Event {
     let mut shell = process(813, executable, &["sh", "-c", "id"]);
-    shell.ancestors = vec![ancestor(812, "/usr/sbin/nginx"), ancestor(1, "/usr/lib/systemd/systemd")];
+    shell.ancestors = [ancestor(812, "/usr/sbin/nginx"), ancestor(1, "/usr/lib/systemd/systemd")].into();
     acts(shell, Activity::Exec(Exec::default()))
 }
 

@@ -86,7 +86,7 @@ fn process_of(uid: u32, executable: &str) -> Process {
         cwd: "/".into(),
         credentials: Credentials { real: account.clone(), effective: account, ..Credentials::default() },
         container: None,
-        ancestors: Vec::new(),
+        ancestors: [].into(),
     }
 }
 

@@ -50,8 +50,8 @@ fn exec_storm(execs: u32, suspicious: bool) -> Result<()> {
     noop::write(&program)?;
     say(&format!("storms of {execs} execs of a static program that ends at once, a unique argument each\n"));
     say(&format!(
-        "{:<22} {:>8} {:>8} {:>14} {:>14} {:>10} {:>10}",
-        "watched by", "captured", "lost", "user us/exec", "kernel us/exec", "peak RSS", "storm"
+        "{:<22} {:>8} {:>8} {:>14} {:>14} {:>10} {:>10} {:>10}",
+        "watched by", "captured", "lost", "user us/exec", "kernel us/exec", "RSS before", "peak RSS", "storm"
     ));
     for round in 0..2 {
         let alone = storm::run(&program, execs, &format!("alone{round}-"))?;
@@ -113,13 +113,15 @@ fn row(name: &str, captured: Option<usize>, lost: Option<u64>, usage: Option<Usa
     let per_exec = |time: Option<Duration>| {
         time.map_or_else(|| "-".to_owned(), |time| format!("{:.1}", time.as_secs_f64() * 1e6 / f64::from(storm.execs)))
     };
-    let rss = usage.map_or_else(|| "-".to_owned(), |usage| format!("{:.1} MiB", usage.peak_rss_kib as f64 / 1024.0));
+    let mib = |kib: Option<u64>| kib.map_or_else(|| "-".to_owned(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0));
     say(&format!(
-        "{name:<22} {:>8} {:>8} {:>14} {:>14} {rss:>10} {:>8.2} s",
+        "{name:<22} {:>8} {:>8} {:>14} {:>14} {:>10} {:>10} {:>8.2} s",
         number(captured.map(|captured| captured as u64)),
         number(lost),
         per_exec(usage.map(|usage| usage.user)),
         per_exec(usage.map(|usage| usage.system)),
+        mib(usage.map(|usage| usage.rss_kib)),
+        mib(usage.map(|usage| usage.peak_rss_kib)),
         storm.took.as_secs_f64(),
     ));
 }

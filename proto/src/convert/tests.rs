@@ -50,7 +50,7 @@ fn process() -> impl Strategy<Value = Process> {
             cwd,
             credentials,
             container,
-            ancestors,
+            ancestors: ancestors.into(),
         },
     )
 }
@@ -155,7 +155,7 @@ fn bare_process(args: Vec<BString>, ancestors: Vec<Ancestor>) -> Event {
         cwd: "/".into(),
         credentials: Credentials::default(),
         container: None,
-        ancestors,
+        ancestors: ancestors.into(),
     };
     let activity = Activity::Exit { code: 0, signal: 0 };
     Event { time: Timestamp(0), process: Some(Arc::new(process)), activity }

@@ -266,7 +266,7 @@ mod tests {
     fn no_program_on_any_rung_is_too_much_for_the_verifier() {
         let layout = offsets::read(std::process::id()).map_err(load::LoadError::from);
         let btf = Btf::from_sys_fs().ok();
-        let mut ebpf = match layout.and_then(|layout| load::load(&layout, btf.as_ref())) {
+        let mut ebpf = match layout.and_then(|layout| load::load(&layout)) {
             Ok(ebpf) => ebpf,
             Err(error) => return println!("skipped: {error}"),
         };

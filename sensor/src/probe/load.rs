@@ -1,6 +1,6 @@
 //! From the embedded object to programs that can be attached.
 
-use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
+use aya::{Ebpf, EbpfError, EbpfLoader};
 use bongsu_sensor_abi::Record;
 
 use super::offsets::{Layout, OffsetsError};
@@ -22,13 +22,14 @@ pub(crate) enum LoadError {
     Refused(#[source] EbpfError),
 }
 
-/// Creates the maps and sets the globals; no program is loaded yet.
-pub(crate) fn load(layout: &Layout, btf: Option<&Btf>) -> Result<Ebpf, LoadError> {
+/// Creates the maps and sets the globals; no program is loaded yet. The kernel's BTF is not asked: what the programs need of it is in
+/// `layout`.
+pub(crate) fn load(layout: &Layout) -> Result<Ebpf, LoadError> {
     if OBJECT.is_empty() {
         return Err(LoadError::NoPrograms);
     }
     EbpfLoader::new()
-        .btf(btf)
+        .btf(None)
         .override_global("OFFSETS", layout.offsets.as_bytes(), true)
         .override_global("SETTINGS", layout.settings.as_bytes(), true)
         .load(OBJECT)

@@ -1,9 +1,10 @@
 //! Where members lie in the running kernel's structs, by its BTF.
 
-use std::io;
+use std::{fs::File, io, os::fd::AsRawFd as _};
 
 use bongsu_sensor_abi::{ABSENT, Offsets, Settings};
-use btf_rs::{Btf, BtfType, Type};
+use btf_rs::{Backend, Btf, BtfType, Type};
+use rustix::fs::{MemfdFlags, memfd_create};
 
 /// The kernel's own description of its types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -22,7 +23,10 @@ pub(crate) enum OffsetsError {
     #[error(
         "cannot read the kernel's type information from {VMLINUX} (kernels from 5.8 on with CONFIG_DEBUG_INFO_BTF have it)"
     )]
-    Read(#[source] btf_rs::Error),
+    Read(#[source] io::Error),
+    /// It is there and cannot be understood.
+    #[error("cannot understand the kernel's type information in {VMLINUX}")]
+    Parse(#[source] btf_rs::Error),
     /// A kernel newer or stranger than we know.
     #[error("this kernel's {structure} has no member {member}")]
     Missing {
@@ -51,7 +55,7 @@ pub(crate) struct Layout {
 
 /// Reads the running kernel's layout.
 pub(crate) fn read(own_pid: u32) -> Result<Layout, OffsetsError> {
-    let btf = Btf::from_file(VMLINUX).map_err(OffsetsError::Read)?;
+    let btf = open()?;
     #[cfg_attr(target_arch = "x86_64", expect(unused_mut, reason = "only x86 names each register"))]
     let mut offsets = Offsets::find(|structure, members| member_offset(&btf, structure, members))?;
     #[cfg(target_arch = "aarch64")]
@@ -67,6 +71,19 @@ pub(crate) fn read(own_pid: u32) -> Result<Layout, OffsetsError> {
         reserved: 0,
     };
     Ok(Layout { offsets, settings })
+}
+
+/// The parser's mapped mode: a few MiB for a moment where its other mode takes tens, which the heap would keep. The kernel's own file
+/// can be mapped since 6.16 only, a copy of it in memory always.
+fn open() -> Result<Btf, OffsetsError> {
+    let copy = || -> io::Result<File> {
+        let mut copy = File::from(memfd_create("btf", MemfdFlags::CLOEXEC)?);
+        io::copy(&mut File::open(VMLINUX)?, &mut copy)?;
+        Ok(copy)
+    };
+    let copy = copy().map_err(OffsetsError::Read)?;
+    let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
+    Btf::from_file_with_backend(path, Backend::Mmap).map_err(OffsetsError::Parse)
 }
 
 fn member_offset(btf: &Btf, structure: &'static str, members: &'static [&'static str]) -> Result<u32, OffsetsError> {

@@ -103,7 +103,7 @@ fn every_kind_of_event_reads_as_a_sentence() {
 fn an_exec_tells_what_is_unusual_about_it() {
     let started = |image, script: Option<&str>| Exec { image, script: script.map(Into::into), ..Exec::default() };
     let mut hidden = process(900, "/memfd:x", &["[kworker/0:1]", "-d"]);
-    hidden.ancestors = vec![ancestor(813, "/bin/sh")];
+    hidden.ancestors = [ancestor(813, "/bin/sh")].into();
     let memfd = ImageTraits { memfd: true, deleted: true, setuid: false };
     assert_eq!(
         says(acts(hidden, Activity::Exec(started(memfd, None)))),
