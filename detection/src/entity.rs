@@ -1,8 +1,8 @@
 //! Who and what an event involves, and how bytes from a host are shown in the words of a finding.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
-use bongsu_event::{Activity, Ancestor, Event, LogMeaning, NetworkOperation, Process, Shown};
+use bongsu_event::{Activity, Ancestor, Event, LogMeaning, Process, Shown};
 use bstr::ByteSlice;
 
 use crate::Entity;
@@ -44,8 +44,27 @@ pub fn entities(event: &Event) -> BTreeSet<Entity> {
             found.insert(Entity::File(file.path.clone()));
             found.extend(file.previous_path.iter().cloned().map(Entity::File));
         }
-        Activity::Network(network) if network.operation != NetworkOperation::Listen => {
+        Activity::Mount(mount) => {
+            found.insert(Entity::File(mount.target.clone()));
+        }
+        Activity::Network(network) => {
             found.extend(network.remote.map(|remote| Entity::Address(remote.ip().to_canonical())));
+        }
+        Activity::Tls(hello) => {
+            found.insert(Entity::Address(hello.remote.ip().to_canonical()));
+        }
+        Activity::IoUring(ring) => {
+            found.extend(ring.path.iter().cloned().map(Entity::File));
+            found.extend(ring.remote.map(|remote| Entity::Address(remote.ip().to_canonical())));
+        }
+        Activity::Tamper(tamper) => {
+            found.extend(tamper.target.as_ref().map(|target| Entity::Process(target.key)));
+        }
+        Activity::Authentication(authentication) => {
+            found.insert(Entity::User(authentication.user.clone()));
+            let address =
+                authentication.remote_host.as_ref().and_then(|host| host.to_str().ok()?.parse::<IpAddr>().ok());
+            found.extend(address.map(|address| Entity::Address(address.to_canonical())));
         }
         Activity::SetCredentials { before } => found.extend(before.real.name.iter().cloned().map(Entity::User)),
         Activity::Log(log) => match &log.meaning {
@@ -58,7 +77,15 @@ pub fn entities(event: &Event) -> BTreeSet<Entity> {
             }
             None => {}
         },
-        Activity::Fork { .. } | Activity::Exit { .. } | Activity::Network(_) => {}
+        // A resolver is nobody's accomplice: who shares one has nothing in common.
+        Activity::Dns(_)
+        | Activity::Fork { .. }
+        | Activity::Exit { .. }
+        | Activity::ExecFailed(_)
+        | Activity::SetName { .. }
+        | Activity::SetCapabilities { .. }
+        | Activity::Namespace(_)
+        | Activity::ShellLine { .. } => {}
     }
     found
 }

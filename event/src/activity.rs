@@ -1,8 +1,22 @@
 //! What was done: one variant for each family of events.
 
-use std::net::{IpAddr, SocketAddr};
+mod dns;
+mod file;
+mod log;
+mod network;
+mod privilege;
+mod program;
+mod tamper;
 
 use bstr::BString;
+
+pub use dns::{Dns, DnsAnswer};
+pub use file::{FileActivity, FileOperation, Mount, MountOperation, Owner};
+pub use log::{Authentication, Log, LogMeaning, Login, Outcome};
+pub use network::{ConnectResult, NetworkActivity, NetworkOperation, TlsHello, Traffic, Transport};
+pub use privilege::{Capabilities, NamespaceChange, NamespaceKinds, NamespaceWay};
+pub use program::{Exec, ExecFailed, ImageTraits};
+pub use tamper::{IoUring, IoUringOperation, Tamper, TamperOperation, Target};
 
 use crate::{Credentials, ProcessKey};
 
@@ -16,6 +30,8 @@ pub enum Activity {
     },
     /// The process became another program; `Event::process` is what it became.
     Exec(Exec),
+    /// The process tried to become another program and could not.
+    ExecFailed(ExecFailed),
     /// The process ended.
     Exit {
         /// The code given to exit(2), 0 to 255.
@@ -23,157 +39,46 @@ pub enum Activity {
         /// The signal that ended it, 0 when none did.
         signal: u8,
     },
+    /// The process gave itself another name (prctl PR_SET_NAME, /proc/self/comm); `Event::process` has the new one.
+    SetName {
+        /// The kernel's `comm` before.
+        before: BString,
+    },
     /// Something was done to a file.
     File(FileActivity),
+    /// A file system was mounted or unmounted.
+    Mount(Mount),
     /// Something was done to a socket.
     Network(NetworkActivity),
+    /// A name was asked for.
+    Dns(Dns),
+    /// A TLS client said whom it wants to talk to.
+    Tls(TlsHello),
     /// The process changed its own identity by the setuid family of system calls; `Event::process` shows it after the change.
     SetCredentials {
         /// The identity before.
         before: Credentials,
     },
+    /// The process changed its own capabilities by capset(2).
+    SetCapabilities {
+        /// What it had.
+        before: Capabilities,
+        /// What it has now.
+        after: Capabilities,
+    },
+    /// The process went into other namespaces.
+    Namespace(NamespaceChange),
+    /// The process did what programs rarely do and attackers often.
+    Tamper(Tamper),
+    /// The process had the kernel do something through an io_uring, past the system calls that sensors watch.
+    IoUring(IoUring),
+    /// PAM told a program whether somebody is who they say they are.
+    Authentication(Authentication),
+    /// A line was typed into an interactive shell.
+    ShellLine {
+        /// The line.
+        line: BString,
+    },
     /// A line was appended to a followed log.
     Log(Log),
-}
-
-/// The start of a program.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Exec {
-    /// What the process was before, when that is known.
-    pub previous_executable: Option<BString>,
-    /// The script, when the kernel ran an interpreter for it.
-    pub script: Option<BString>,
-    /// What is unusual about the image.
-    pub image: ImageTraits,
-    /// Inode number of the image.
-    pub inode: u64,
-}
-
-/// What is unusual about a program's image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ImageTraits {
-    /// It lives in memory only (memfd_create).
-    pub memfd: bool,
-    /// It has no name left in any directory.
-    pub deleted: bool,
-    /// It carries the set-uid or set-gid bit.
-    pub setuid: bool,
-}
-
-/// What was done to a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FileOperation {
-    /// Opened with the file made by that very call.
-    Create,
-    /// An existing file opened for writing.
-    Write,
-    /// A file on the policy's list of sensitive files opened for reading.
-    Read,
-    /// Removed from its directory.
-    Delete,
-    /// Given another name.
-    Rename,
-    /// Its mode bits changed.
-    Chmod,
-}
-
-/// One operation on one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileActivity {
-    /// What was done.
-    pub operation: FileOperation,
-    /// The file's absolute path after the operation.
-    pub path: BString,
-    /// The path before a rename.
-    pub previous_path: Option<BString>,
-    /// Permission bits after a chmod or create.
-    pub mode: Option<u32>,
-}
-
-/// What was done to a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum NetworkOperation {
-    /// A connection was begun from here.
-    Connect,
-    /// A connection from elsewhere was accepted.
-    Accept,
-    /// The socket began to listen.
-    Listen,
-}
-
-/// A transport protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-}
-
-/// One operation on one socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetworkActivity {
-    /// What was done.
-    pub operation: NetworkOperation,
-    /// The protocol.
-    pub transport: Transport,
-    /// This host's end.
-    pub local: SocketAddr,
-    /// The other end; absent for a listening socket.
-    pub remote: Option<SocketAddr>,
-}
-
-/// A line of a followed log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
-    /// The file it was appended to.
-    pub path: BString,
-    /// The program that the line says wrote it (`sshd`, `sudo`). A claim, not a fact.
-    pub program: Option<BString>,
-    /// The line without its line end.
-    pub message: BString,
-    /// What the line says, where a parser knows its form.
-    pub meaning: Option<LogMeaning>,
-}
-
-/// What a log line says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogMeaning {
-    /// Somebody tried to log in.
-    Login(Login),
-    /// Somebody ran a command as somebody else (sudo, su).
-    Elevation {
-        /// Whether it was allowed.
-        outcome: Outcome,
-        /// Who asked.
-        user: BString,
-        /// As whom.
-        target: BString,
-        /// What was to be run.
-        command: Option<BString>,
-    },
-}
-
-/// Whether something that was tried was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// It was.
-    Success,
-    /// It was not.
-    Failure,
-}
-
-/// One attempt to log in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
-    /// Whether it was let in.
-    pub outcome: Outcome,
-    /// The account that was tried, which may not exist.
-    pub user: BString,
-    /// Where it came from.
-    pub source: Option<IpAddr>,
-    /// The port it came from.
-    pub source_port: Option<u16>,
-    /// How: `password`, `publickey`, ...
-    pub method: Option<BString>,
 }

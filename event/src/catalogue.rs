@@ -5,13 +5,17 @@
 //!
 //! Sources of the names: Elastic Common Schema 8.17, the Sigma taxonomy appendix (Linux categories), OCSF 1.4.
 
+mod action;
+
 use std::{borrow::Cow, net::IpAddr};
 
 use bstr::{BStr, BString, ByteSlice};
 
+pub use action::Action;
+
 use crate::{
-    Activity, FileActivity, FileOperation, Log, LogMeaning, Login, NetworkActivity, NetworkOperation, Outcome, Process,
-    StoredEvent, Transport,
+    Activity, ConnectResult, Dns, FileActivity, Log, LogMeaning, Login, NetworkActivity, NetworkOperation, Outcome,
+    Process, StoredEvent, Tamper, Transport,
 };
 
 /// What a field holds in one event.
@@ -124,73 +128,6 @@ impl FieldId {
     }
 }
 
-/// The action word of an event, as `event.action` and the timeline show it.
-#[must_use]
-pub fn action(activity: &Activity) -> &'static str {
-    match activity {
-        Activity::Fork { .. } => "fork",
-        Activity::Exec(_) => "exec",
-        Activity::Exit { .. } => "exit",
-        Activity::File(FileActivity { operation, .. }) => match operation {
-            FileOperation::Create => "file-create",
-            FileOperation::Write => "file-write",
-            FileOperation::Read => "file-read",
-            FileOperation::Delete => "file-delete",
-            FileOperation::Rename => "file-rename",
-            FileOperation::Chmod => "file-chmod",
-        },
-        Activity::Network(NetworkActivity { operation, .. }) => match operation {
-            NetworkOperation::Connect => "connect",
-            NetworkOperation::Accept => "accept",
-            NetworkOperation::Listen => "listen",
-        },
-        Activity::SetCredentials { .. } => "set-credentials",
-        Activity::Log(Log { meaning, .. }) => match meaning {
-            None => "log",
-            Some(LogMeaning::Login(Login { outcome: Outcome::Success, .. })) => "login-success",
-            Some(LogMeaning::Login(Login { outcome: Outcome::Failure, .. })) => "login-failure",
-            Some(LogMeaning::Elevation { .. }) => "elevation",
-        },
-    }
-}
-
-/// The ECS `event.category` of an event. One of the allowed values of ECS 8.17.
-#[must_use]
-pub fn category(activity: &Activity) -> &'static str {
-    match activity {
-        Activity::Fork { .. } | Activity::Exec(_) | Activity::Exit { .. } | Activity::SetCredentials { .. } => {
-            "process"
-        }
-        Activity::File(_) => "file",
-        Activity::Network(_) => "network",
-        Activity::Log(Log { meaning: Some(LogMeaning::Login(_)), .. }) => "authentication",
-        Activity::Log(Log { meaning: Some(LogMeaning::Elevation { .. }), .. }) => "session",
-        Activity::Log(Log { meaning: None, .. }) => "host",
-    }
-}
-
-/// The ECS `event.type` of an event. Always a type that ECS 8.17 allows together with [`category`].
-#[must_use]
-pub fn event_type(activity: &Activity) -> &'static str {
-    match activity {
-        Activity::Fork { .. } | Activity::Exec(_) => "start",
-        Activity::Exit { .. } => "end",
-        Activity::File(FileActivity { operation, .. }) => match operation {
-            FileOperation::Create => "creation",
-            FileOperation::Write | FileOperation::Rename | FileOperation::Chmod => "change",
-            FileOperation::Read => "access",
-            FileOperation::Delete => "deletion",
-        },
-        Activity::Network(NetworkActivity { operation, .. }) => match operation {
-            NetworkOperation::Connect | NetworkOperation::Accept => "start",
-            NetworkOperation::Listen => "info",
-        },
-        Activity::SetCredentials { .. } => "change",
-        Activity::Log(Log { meaning: Some(_), .. }) => "start",
-        Activity::Log(Log { meaning: None, .. }) => "info",
-    }
-}
-
 fn process(event: &StoredEvent) -> Option<&Process> {
     event.event.process.as_deref()
 }
@@ -211,6 +148,34 @@ fn of_network<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a NetworkActivity)
         Activity::Network(network) => read(network),
         _ => Value::Absent,
     }
+}
+
+fn of_dns<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a Dns) -> Value<'a>) -> Value<'a> {
+    match &event.event.activity {
+        Activity::Dns(dns) => read(dns),
+        _ => Value::Absent,
+    }
+}
+
+fn of_tamper<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a Tamper) -> Value<'a>) -> Value<'a> {
+    match &event.event.activity {
+        Activity::Tamper(tamper) => read(tamper),
+        _ => Value::Absent,
+    }
+}
+
+fn of_traffic(event: &StoredEvent, read: impl FnOnce(crate::Traffic) -> u64) -> Value<'_> {
+    of_network(event, |network| network.traffic.map_or(Value::Absent, |traffic| count(read(traffic))))
+}
+
+/// Counts beyond what a signed number holds stay at its end.
+fn count<'a>(count: u64) -> Value<'a> {
+    Value::Number(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+fn list<'a>(items: impl IntoIterator<Item = String>) -> Value<'a> {
+    let text = items.into_iter().collect::<Vec<_>>().join(" ");
+    if text.is_empty() { Value::Absent } else { Value::owned(text.into()) }
 }
 
 fn of_log<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a Log) -> Value<'a>) -> Value<'a> {
@@ -240,6 +205,7 @@ fn user_name(event: &StoredEvent) -> Value<'_> {
     match &event.event.activity {
         Activity::Log(Log { meaning: Some(LogMeaning::Login(login)), .. }) => Value::text(&login.user),
         Activity::Log(Log { meaning: Some(LogMeaning::Elevation { user, .. }), .. }) => Value::text(user),
+        Activity::Authentication(authentication) => Value::text(&authentication.user),
         // After the call the real user may already be the new one; the account that acted is the one before.
         Activity::SetCredentials { before } => optional(before.real.name.as_ref()),
         _ => of_process(event, |process| optional(process.credentials.real.name.as_ref())),
@@ -250,6 +216,21 @@ fn effective_user_name(event: &StoredEvent) -> Value<'_> {
     match &event.event.activity {
         Activity::Log(Log { meaning: Some(LogMeaning::Elevation { target, .. }), .. }) => Value::text(target),
         _ => of_process(event, |process| optional(process.credentials.effective.name.as_ref())),
+    }
+}
+
+/// Whether what was tried was done, where the event says.
+fn outcome(activity: &Activity) -> Option<Outcome> {
+    match activity {
+        Activity::Log(Log { meaning: Some(LogMeaning::Login(Login { outcome, .. })), .. })
+        | Activity::Log(Log { meaning: Some(LogMeaning::Elevation { outcome, .. }), .. }) => Some(*outcome),
+        Activity::Authentication(authentication) => Some(authentication.outcome),
+        Activity::ExecFailed(_) => Some(Outcome::Failure),
+        Activity::Network(network) => Some(match network.result? {
+            ConnectResult::Established => Outcome::Success,
+            _ => Outcome::Failure,
+        }),
+        _ => None,
     }
 }
 
@@ -282,17 +263,16 @@ macro_rules! field {
 #[rustfmt::skip]
 pub static FIELDS: &[Field] = &[
     field!("event.action", ["EventAction"], "activity_name", Text, "what happened: exec, connect, login-failure, ...",
-        |event| Value::text(action(&event.event.activity).as_bytes())),
+        |event| Value::text(Action::of(&event.event.activity).as_str().as_bytes())),
     field!("event.category", [], "category_name", Text, "the ECS category",
-        |event| Value::text(category(&event.event.activity).as_bytes())),
+        |event| Value::text(Action::of(&event.event.activity).category().as_bytes())),
     field!("event.type", [], "type_name", Text, "the ECS type",
-        |event| Value::text(event_type(&event.event.activity).as_bytes())),
+        |event| Value::text(Action::of(&event.event.activity).event_type().as_bytes())),
     field!("event.outcome", ["Outcome"], "status", Text, "success or failure, where the event says",
-        |event| match &event.event.activity {
-            Activity::Log(Log { meaning: Some(LogMeaning::Login(Login { outcome, .. }) | LogMeaning::Elevation { outcome, .. }), .. }) =>
-                Value::text(match outcome { Outcome::Success => b"success", Outcome::Failure => b"failure" }),
-            _ => Value::Absent,
-        }),
+        |event| outcome(&event.event.activity).map_or(Value::Absent, |outcome| Value::text(match outcome {
+            Outcome::Success => b"success",
+            Outcome::Failure => b"failure",
+        }))),
     field!("host.id", [], "device.uid", Text, "the sensor's id",
         |event| Value::owned(event.id.sensor.to_string().into())),
     field!("host.name", ["Computer", "ComputerName", "hostname"], "device.hostname", Text, "the name the host claims",
@@ -361,9 +341,9 @@ pub static FIELDS: &[Field] = &[
         |event| of_network(event, |network| Value::text(match network.transport { Transport::Tcp => b"tcp", Transport::Udp => b"udp" }))),
     field!("network.direction", [], "connection_info.direction", Text, "egress for a connect, ingress for an accept",
         |event| of_network(event, |network| match network.operation {
-            NetworkOperation::Connect => Value::text(b"egress"),
-            NetworkOperation::Accept => Value::text(b"ingress"),
-            NetworkOperation::Listen => Value::Absent,
+            NetworkOperation::Connect | NetworkOperation::Send => Value::text(b"egress"),
+            NetworkOperation::Accept | NetworkOperation::Receive => Value::text(b"ingress"),
+            NetworkOperation::Listen | NetworkOperation::Bind | NetworkOperation::Close => Value::Absent,
         })),
     field!("source.ip", ["SourceIp", "src_ip", "c-ip"], "src_endpoint.ip", Address, "where it came from",
         |event| match &event.event.activity {
@@ -376,31 +356,126 @@ pub static FIELDS: &[Field] = &[
             _ => of_login(event, |login| login.source_port.map_or(Value::Absent, |port| Value::Number(port.into()))),
         }),
     field!("destination.ip", ["DestinationIp", "dst_ip"], "dst_endpoint.ip", Address, "where it went",
-        |event| of_network(event, |network| destination(network).map_or(Value::Absent, |end| Value::Address(end.ip())))),
+        |event| server(&event.event.activity).map_or(Value::Absent, |end| Value::Address(end.ip()))),
     field!("destination.port", ["DestinationPort", "dst_port"], "dst_endpoint.port", Number, "the port it went to",
-        |event| of_network(event, |network| destination(network).map_or(Value::Absent, |end| Value::Number(end.port().into())))),
+        |event| server(&event.event.activity).map_or(Value::Absent, |end| Value::Number(end.port().into()))),
     field!("bongsu.login.method", [], "auth_protocol", Text, "how somebody tried to log in: password, publickey, ...",
         |event| of_login(event, |login| optional(login.method.as_ref()))),
     field!("log.file.path", [], "log_name", Text, "the file the line was appended to",
         |event| of_log(event, |log| Value::text(&log.path))),
     field!("log.syslog.appname", ["program"], "log_provider", Text, "the program that the line says wrote it",
         |event| of_log(event, |log| optional(log.program.as_ref()))),
+    field!("bongsu.connect.result", [], "", Text, "what came of a connect: established, refused, timed-out, unreachable, given-up",
+        |event| of_network(event, |network| network.result.map_or(Value::Absent, |result| Value::text(result.as_str().as_bytes())))),
+    field!("bongsu.network.bytes_sent", [], "traffic.bytes_out", Number, "bytes of payload that went over a connection that ended",
+        |event| of_traffic(event, |traffic| traffic.sent)),
+    field!("bongsu.network.bytes_received", [], "traffic.bytes_in", Number, "bytes of payload that came over a connection that ended",
+        |event| of_traffic(event, |traffic| traffic.received)),
+    field!("event.duration", [], "duration", Number, "how long a connection stood, in nanoseconds",
+        |event| of_traffic(event, |traffic| traffic.lasted_ns)),
+    field!("dns.question.name", ["QueryName", "query"], "query.hostname", Text, "the name that was asked for",
+        |event| of_dns(event, |dns| Value::text(&dns.name))),
+    field!("dns.question.type", ["record_type"], "query.type", Text, "the type that was asked for: A, AAAA, TXT, ..., or its number",
+        |event| of_dns(event, |dns| Value::owned(dns.kind_word().into()))),
+    field!("dns.response_code", ["QueryStatus"], "rcode", Text, "what the server said: NOERROR, NXDOMAIN, ..., or its number",
+        |event| of_dns(event, |dns| dns.answer.as_ref().map_or(Value::Absent, |answer| Value::owned(answer.code_word().into())))),
+    field!("bongsu.dns.addresses", ["QueryResults", "answer"], "", Text, "the addresses that were answered, a space between",
+        |event| of_dns(event, |dns| list(dns.answer.iter().flat_map(|answer| &answer.addresses).map(ToString::to_string)))),
+    field!("bongsu.dns.names", [], "", Text, "the names that were answered, a space between",
+        |event| of_dns(event, |dns| dns.answer.as_ref().filter(|answer| !answer.names.is_empty())
+            .map_or(Value::Absent, |answer| Value::owned(bstr::join(" ", &answer.names).into())))),
+    field!("tls.client.server_name", [], "tls.sni", Text, "the name that a TLS client asked for (SNI)",
+        |event| match &event.event.activity { Activity::Tls(hello) => Value::text(&hello.server_name), _ => Value::Absent }),
+    field!("bongsu.target.entity_id", [], "", Text, "the key of the process to which something was done",
+        |event| of_tamper(event, |tamper| tamper.target.as_ref().map_or(Value::Absent, |target| Value::owned(target.key.to_string().into())))),
+    field!("bongsu.target.pid", ["TargetProcessId"], "", Number, "the pid of the process to which something was done",
+        |event| of_tamper(event, |tamper| tamper.target.as_ref().map_or(Value::Absent, |target| Value::Number(target.key.pid.into())))),
+    field!("bongsu.target.executable", ["TargetImage"], "", Text, "the image of the process to which something was done",
+        |event| of_tamper(event, |tamper| tamper.target.as_ref().map_or(Value::Absent, |target| Value::text(&target.executable)))),
+    field!("bongsu.tamper.name", [], "", Text, "what was loaded or made: a module, a BPF program, a memfd, a raw socket's kind",
+        |event| of_tamper(event, |tamper| optional(tamper.name.as_ref()))),
+    field!("bongsu.tamper.number", [], "", Number, "the ptrace request, the BPF program type, the protection bits, the protocol",
+        |event| of_tamper(event, |tamper| Value::Number(tamper.number.into()))),
+    field!("bongsu.namespaces", [], "", Text, "the kinds of namespaces that were entered, a space between",
+        |event| match &event.event.activity {
+            Activity::Namespace(change) => list(change.kinds.names().map(str::to_owned)),
+            _ => Value::Absent,
+        }),
+    field!("bongsu.capabilities.gained", [], "", Number, "the capabilities that capset gave, a bit for each",
+        |event| match &event.event.activity {
+            Activity::SetCapabilities { before, after } => count(after.effective & !before.effective),
+            _ => Value::Absent,
+        }),
+    field!("bongsu.process.capabilities", [], "", Number, "the capabilities of the process, a bit for each",
+        |event| of_process(event, |process| process.context.capabilities.map_or(Value::Absent, count))),
+    field!("bongsu.process.terminal", ["tty"], "process.tty", Text, "the controlling terminal",
+        |event| of_process(event, |process| optional(process.context.terminal.as_ref()))),
+    field!("bongsu.process.session", ["ses"], "process.session.uid", Number, "the session's id: the pid of its leader",
+        |event| of_process(event, |process| process.context.session.map_or(Value::Absent, |session| Value::Number(session.into())))),
+    field!("orchestrator.resource.name", ["pod"], "", Text, "the Kubernetes pod",
+        |event| of_process(event, |process| optional(process.context.pod.as_ref().map(|pod| &pod.name).filter(|name| !name.is_empty())))),
+    field!("orchestrator.namespace", [], "", Text, "the pod's Kubernetes namespace",
+        |event| of_process(event, |process| optional(process.context.pod.as_ref().map(|pod| &pod.namespace).filter(|name| !name.is_empty())))),
+    field!("container.image.name", [], "container.image.name", Text, "the image of the container",
+        |event| of_process(event, |process| optional(process.context.pod.as_ref().map(|pod| &pod.image).filter(|name| !name.is_empty())))),
+    field!("bongsu.process.upper_layer", [], "", Flag, "whether the program that was started was put into its container after the start",
+        |event| match &event.event.activity { Activity::Exec(exec) => Value::Flag(exec.image.upper_layer), _ => Value::Absent }),
+    field!("bongsu.process.tried", [], "", Text, "the path of a program that could not be started",
+        |event| match &event.event.activity { Activity::ExecFailed(failed) => Value::text(&failed.path), _ => Value::Absent }),
+    field!("error.code", ["exit"], "status_code", Text, "the number of the error of a program that could not be started",
+        |event| match &event.event.activity { Activity::ExecFailed(failed) => Value::owned(failed.error.to_string().into()), _ => Value::Absent }),
+    field!("bongsu.process.previous_comm", [], "", Text, "the name a process had before it gave itself another",
+        |event| match &event.event.activity { Activity::SetName { before } => Value::text(before), _ => Value::Absent }),
+    field!("bongsu.file.attribute", [], "", Text, "the extended attribute that was set or removed",
+        |event| of_file(event, |file| optional(file.attribute.as_ref()))),
+    field!("bongsu.file.uid", [], "", Number, "the user that a file was given to",
+        |event| of_file(event, |file| file.owner.and_then(|owner| owner.uid).map_or(Value::Absent, |uid| Value::Number(uid.into())))),
+    field!("bongsu.mount.source", [], "", Text, "what was mounted",
+        |event| match &event.event.activity { Activity::Mount(mount) => Value::text(&mount.source), _ => Value::Absent }),
+    field!("bongsu.mount.target", [], "", Text, "where something was mounted or unmounted",
+        |event| match &event.event.activity { Activity::Mount(mount) => Value::text(&mount.target), _ => Value::Absent }),
+    field!("bongsu.mount.kind", [], "", Text, "the kind of the file system that was mounted",
+        |event| match &event.event.activity { Activity::Mount(mount) => Value::text(&mount.kind), _ => Value::Absent }),
+    field!("bongsu.io_uring.operation", [], "", Text, "what an io_uring was asked for: openat, connect, ...",
+        |event| match &event.event.activity { Activity::IoUring(ring) => Value::owned(ring.operation.word().into()), _ => Value::Absent }),
+    field!("bongsu.io_uring.path", [], "", Text, "the path that an io_uring was asked for, where the kernel shows it",
+        |event| match &event.event.activity { Activity::IoUring(ring) => optional(ring.path.as_ref()), _ => Value::Absent }),
+    field!("bongsu.auth.service", [], "service.name", Text, "PAM's name for the program that asked",
+        |event| match &event.event.activity { Activity::Authentication(asked) => Value::text(&asked.service), _ => Value::Absent }),
+    field!("bongsu.auth.remote_host", [], "", Text, "where an authentication came from, as the program told PAM",
+        |event| match &event.event.activity { Activity::Authentication(asked) => optional(asked.remote_host.as_ref()), _ => Value::Absent }),
+    field!("bongsu.shell.line", [], "", Text, "the line typed into an interactive shell",
+        |event| match &event.event.activity { Activity::ShellLine { line } => Value::text(line), _ => Value::Absent }),
     field!("message", ["Message"], "message", Text, "the line",
         |event| of_log(event, |log| Value::text(&log.message))),
 ];
 
+/// Where something went.
+fn server(activity: &Activity) -> Option<std::net::SocketAddr> {
+    match activity {
+        Activity::Network(network) => destination(network),
+        Activity::Dns(dns) => Some(dns.server),
+        Activity::Tls(hello) => Some(hello.remote),
+        Activity::IoUring(ring) => ring.remote,
+        _ => None,
+    }
+}
+
 fn source(network: &NetworkActivity) -> Option<std::net::SocketAddr> {
     match network.operation {
-        NetworkOperation::Connect => Some(network.local),
-        NetworkOperation::Accept => network.remote,
-        NetworkOperation::Listen => None,
+        // Who began a connection is not known any more when it ends: this host's end stands for the source.
+        NetworkOperation::Connect | NetworkOperation::Send | NetworkOperation::Close => Some(network.local),
+        NetworkOperation::Accept | NetworkOperation::Receive => network.remote,
+        NetworkOperation::Listen | NetworkOperation::Bind => None,
     }
 }
 
 fn destination(network: &NetworkActivity) -> Option<std::net::SocketAddr> {
     match network.operation {
-        NetworkOperation::Connect => network.remote,
-        NetworkOperation::Accept | NetworkOperation::Listen => Some(network.local),
+        NetworkOperation::Connect | NetworkOperation::Send | NetworkOperation::Close => network.remote,
+        NetworkOperation::Accept | NetworkOperation::Receive | NetworkOperation::Listen | NetworkOperation::Bind => {
+            Some(network.local)
+        }
     }
 }
 

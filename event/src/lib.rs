@@ -12,11 +12,13 @@ mod shown;
 mod time;
 
 pub use activity::{
-    Activity, Exec, FileActivity, FileOperation, ImageTraits, Log, LogMeaning, Login, NetworkActivity,
-    NetworkOperation, Outcome, Transport,
+    Activity, Authentication, Capabilities, ConnectResult, Dns, DnsAnswer, Exec, ExecFailed, FileActivity,
+    FileOperation, ImageTraits, IoUring, IoUringOperation, Log, LogMeaning, Login, Mount, MountOperation,
+    NamespaceChange, NamespaceKinds, NamespaceWay, NetworkActivity, NetworkOperation, Outcome, Owner, Tamper,
+    TamperOperation, Target, TlsHello, Traffic, Transport,
 };
 pub use id::{EventId, EvidenceId, ParseIdError, ProcessKey, SensorId};
-pub use process::{Account, Ancestor, Credentials, Process};
+pub use process::{Account, Ancestor, Context, Credentials, Namespaces, Pod, Process};
 pub use severity::{ParseSeverityError, Severity};
 pub use shown::Shown;
 pub use time::Timestamp;

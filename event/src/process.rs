@@ -53,6 +53,8 @@ pub struct Process {
     pub credentials: Credentials,
     /// The container's id, by the cgroup.
     pub container: Option<BString>,
+    /// Where it stands: session, namespaces, capabilities, pod.
+    pub context: Context,
     /// Parent first, then its parent, and so on; at most [`Process::ANCESTORS_MAX`]. The children of one parent share it.
     pub ancestors: Arc<[Ancestor]>,
 }
@@ -72,6 +74,47 @@ impl Process {
     pub fn parent(&self) -> Option<&Ancestor> {
         self.ancestors.first()
     }
+}
+
+/// Where a process stands. All of it is shared by most processes of a host, or of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Context {
+    /// The session's id: the pid of its leader. Absent where nobody could tell.
+    pub session: Option<u32>,
+    /// The controlling terminal: `pts/0`, `tty1`. Absent for daemons.
+    pub terminal: Option<BString>,
+    /// What it may do, a bit for each capability as linux/capability.h numbers them.
+    pub capabilities: Option<u64>,
+    /// The namespaces it lives in.
+    pub namespaces: Option<Namespaces>,
+    /// The Kubernetes pod it belongs to.
+    pub pod: Option<Pod>,
+}
+
+/// The namespaces of a process, by the inode numbers that /proc/PID/ns shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Namespaces {
+    /// What it sees mounted.
+    pub mount: u32,
+    /// What it sees of processes.
+    pub pid: u32,
+    /// What it sees of the network.
+    pub net: u32,
+    /// Whom its user ids mean.
+    pub user: u32,
+}
+
+/// A Kubernetes pod.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Pod {
+    /// Its UID.
+    pub uid: BString,
+    /// Its name; empty when nobody was there to ask.
+    pub name: BString,
+    /// Its Kubernetes namespace; empty when nobody was there to ask.
+    pub namespace: BString,
+    /// The image of the container; empty when nobody was there to ask.
+    pub image: BString,
 }
 
 /// A process above another one, as it was when the event happened.

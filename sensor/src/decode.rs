@@ -148,7 +148,7 @@ fn exec(bytes: &[u8]) -> Result<Program, DecodeError> {
         cgroup,
         args,
         args_cut: flags & abi::Exec::ARGS_CUT != 0,
-        image: bongsu_event::ImageTraits { memfd, deleted: no_links && !memfd, setuid },
+        image: bongsu_event::ImageTraits { memfd, deleted: no_links && !memfd, setuid, upper_layer: false },
         inode: exec.inode,
     })
 }
@@ -188,7 +188,7 @@ fn network(network: &abi::Network, operation: NetworkOperation) -> Result<Networ
     let local = SocketAddr::new(address(network.family, network.local)?, network.local_port);
     let remote = SocketAddr::new(address(network.family, network.remote)?, network.remote_port);
     let remote = (operation != NetworkOperation::Listen).then_some(remote);
-    Ok(NetworkActivity { operation, transport, local, remote })
+    Ok(NetworkActivity::new(operation, transport, local, remote))
 }
 
 fn address(family: u16, bytes: [u8; 16]) -> Result<IpAddr, DecodeError> {

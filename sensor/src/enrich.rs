@@ -9,7 +9,7 @@ mod users;
 
 use std::{path::PathBuf, sync::Arc};
 
-use bongsu_event::{Activity, Credentials, Event, Exec, FileActivity, Process, ProcessKey, Timestamp};
+use bongsu_event::{Activity, Context, Credentials, Event, Exec, FileActivity, Process, ProcessKey, Timestamp};
 use bongsu_sensor_abi::{Creds, TaskRef};
 use bstr::BString;
 
@@ -113,7 +113,8 @@ impl Enricher {
             }
             Action::File(file) => {
                 let (operation, path, previous_path, mode) = (file.operation, file.path, file.previous_path, file.mode);
-                (self.process(task), Activity::File(FileActivity { operation, path, previous_path, mode }))
+                let file = FileActivity { previous_path, mode, ..FileActivity::new(operation, path) };
+                (self.process(task), Activity::File(file))
             }
             Action::Network(network) => (self.process(task), Activity::Network(network)),
         };
@@ -134,7 +135,13 @@ impl Enricher {
             container: container::id(&program.cgroup),
         };
         let previous_executable = self.table.exec(newcomer, new);
-        let exec = Exec { previous_executable, script: program.script, image: program.image, inode: program.inode };
+        let exec = Exec {
+            previous_executable,
+            script: program.script,
+            image: program.image,
+            inode: program.inode,
+            ..Exec::default()
+        };
         (self.process(task), Activity::Exec(exec))
     }
 
@@ -167,6 +174,7 @@ impl Enricher {
                 cwd,
                 credentials,
                 container,
+                context: Context::default(),
                 ancestors,
             })
         })

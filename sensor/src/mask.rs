@@ -52,11 +52,20 @@ impl Masker {
             Arc::make_mut(&mut process.ancestors).iter_mut().for_each(|above| self.mask_args(&mut above.args));
             masked = true;
         }
-        if let Activity::Log(log) = &mut event.activity {
-            masked |= self.mask_text(&mut log.message);
-            if let Some(LogMeaning::Elevation { command: Some(command), .. }) = &mut log.meaning {
-                masked |= self.mask_text(command);
+        match &mut event.activity {
+            Activity::Log(log) => {
+                masked |= self.mask_text(&mut log.message);
+                if let Some(LogMeaning::Elevation { command: Some(command), .. }) = &mut log.meaning {
+                    masked |= self.mask_text(command);
+                }
             }
+            Activity::ShellLine { line } => masked |= self.mask_text(line),
+            Activity::Exec(exec) => {
+                for variable in &mut exec.environment {
+                    masked |= self.mask_text(variable);
+                }
+            }
+            _ => {}
         }
         masked
     }

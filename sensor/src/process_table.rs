@@ -212,7 +212,21 @@ impl ProcessTable {
 
 fn build(key: ProcessKey, start: Timestamp, program: NewProgram, ancestors: Arc<[Ancestor]>) -> Process {
     let NewProgram { comm, executable, args, args_cut, cwd, credentials, container } = program;
-    Process { key, pid: key.pid, start, comm, executable, args, args_cut, cwd, credentials, container, ancestors }
+    let context = bongsu_event::Context::default();
+    Process {
+        key,
+        pid: key.pid,
+        start,
+        comm,
+        executable,
+        args,
+        args_cut,
+        cwd,
+        credentials,
+        container,
+        context,
+        ancestors,
+    }
 }
 
 /// The ancestors of a child of `parent`.

@@ -147,7 +147,7 @@ fn new_event(event: &StoredEvent) -> NewEvent {
     NewEvent {
         seq: event.id.seq,
         time: event.event.time,
-        action: bongsu_event::catalogue::action(&event.event.activity),
+        action: bongsu_event::catalogue::Action::of(&event.event.activity).as_str(),
         process: event.event.process.as_ref().map(|process| process.key),
         body: bongsu_proto::convert::to_bytes(&event.event).unwrap().into(),
     }

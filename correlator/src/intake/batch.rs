@@ -28,7 +28,7 @@ pub(super) fn open(batch: &v1::Batch, sensor: i64, epoch: u64, received_at: Time
         Ok(NewEvent {
             seq,
             time: event.time,
-            action: catalogue::action(&event.activity),
+            action: catalogue::Action::of(&event.activity).as_str(),
             process: event.process.as_ref().map(|process| process.key),
             body: numbered.bytes,
         })

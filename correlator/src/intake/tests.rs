@@ -194,7 +194,7 @@ impl Wire {
 fn events(paths: impl IntoIterator<Item = String>) -> Vec<Vec<u8>> {
     let event = |path: String| {
         let (operation, path) = (FileOperation::Create, path.into());
-        let file = FileActivity { operation, path, previous_path: None, mode: None };
+        let file = FileActivity::new(operation, path);
         convert::to_bytes(&Event { time: Timestamp(1), process: None, activity: Activity::File(file) }).unwrap()
     };
     paths.into_iter().map(event).collect()

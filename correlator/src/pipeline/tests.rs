@@ -64,7 +64,7 @@ impl Host {
             .map(|(seq, event)| NewEvent {
                 seq,
                 time: event.time,
-                action: bongsu_event::catalogue::action(&event.activity),
+                action: bongsu_event::catalogue::Action::of(&event.activity).as_str(),
                 process: event.process.as_ref().map(|process| process.key),
                 body: bongsu_proto::convert::to_bytes(event).unwrap().into(),
             })
@@ -160,6 +160,7 @@ fn process(executable: &str) -> Process {
         cwd: "/".into(),
         credentials: Credentials { real: account.clone(), effective: account, ..Credentials::default() },
         container: None,
+        context: bongsu_event::Context::default(),
         ancestors: [].into(),
     }
 }

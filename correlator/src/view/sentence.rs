@@ -1,10 +1,13 @@
 //! What an event says, in one line of plain words.
 
+mod name;
+mod rare;
+
 use std::fmt::{self, Write as _};
 
 use bongsu_event::{
-    Account, Activity, Ancestor, Exec, FileActivity, FileOperation, Log, LogMeaning, Login, NetworkActivity,
-    NetworkOperation, Outcome, Process, Shown, StoredEvent,
+    Account, Activity, Ancestor, ConnectResult, Exec, FileActivity, FileOperation, Log, LogMeaning, Login,
+    NetworkActivity, NetworkOperation, Outcome, Process, Shown, StoredEvent,
 };
 use bstr::ByteSlice;
 
@@ -23,6 +26,22 @@ pub(crate) fn sentence(event: &StoredEvent) -> String {
         Activity::File(file) => file_line(&mut line, process, file),
         Activity::Network(network) => network_line(&mut line, process, network),
         Activity::SetCredentials { before } => credentials_line(&mut line, process, before),
+        Activity::ExecFailed(failed) => {
+            write!(line, "{} could not start {} (error {})", Actor(process), Brief(&failed.path), failed.error)
+        }
+        Activity::SetName { before } => {
+            let name = process.map_or(&b""[..], |process| &process.comm);
+            write!(line, "{} gave itself the name {}, before {}", Actor(process), Brief(name), Brief(before))
+        }
+        Activity::Mount(_) | Activity::SetCapabilities { .. } | Activity::Namespace(_) => {
+            rare::privilege(&mut line, process, &event.event.activity)
+        }
+        Activity::Tamper(tamper) => rare::tamper(&mut line, process, tamper),
+        Activity::IoUring(ring) => rare::ring(&mut line, process, ring),
+        Activity::Dns(dns) => name::dns(&mut line, process, dns),
+        Activity::Tls(hello) => name::hello(&mut line, process, hello),
+        Activity::Authentication(authentication) => name::authentication(&mut line, process, authentication),
+        Activity::ShellLine { line: typed } => write!(line, "{} was given the line {}", Actor(process), Brief(typed)),
         Activity::Log(log) => log_line(&mut line, log),
     };
     written.expect("writing to a String does not fail");
@@ -145,6 +164,22 @@ fn file_line(line: &mut String, process: Option<&Process>, file: &FileActivity) 
         }
         (FileOperation::Chmod, _, Some(mode)) => write!(line, "{actor} set the mode of {path} to {mode:04o}"),
         (FileOperation::Chmod, _, None) => write!(line, "{actor} changed the mode of {path}"),
+        (FileOperation::Chown, ..) => {
+            let owner = file.owner.unwrap_or_default();
+            let to = [("user", owner.uid), ("group", owner.gid)].map(|(kind, id)| id.map(|id| format!("{kind} {id}")));
+            let to = to.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+            write!(line, "{actor} gave {path} to {}", if to.is_empty() { "nobody else" } else { &to })
+        }
+        (FileOperation::CloseWrite, ..) => write!(line, "{actor} finished writing {path}"),
+        (FileOperation::Link, Some(other), _) => write!(line, "{actor} gave {} the further name {path}", Brief(other)),
+        (FileOperation::Link, None, _) => write!(line, "{actor} gave a file the further name {path}"),
+        (FileOperation::Symlink, Some(to), _) => write!(line, "{actor} made {path} a link to {}", Brief(to)),
+        (FileOperation::Symlink, None, _) => write!(line, "{actor} made the link {path}"),
+        (FileOperation::Truncate, ..) => write!(line, "{actor} cut {path} short"),
+        (FileOperation::SetAttribute, ..) => match &file.attribute {
+            Some(attribute) => write!(line, "{actor} changed the attribute {} of {path}", Brief(attribute)),
+            None => write!(line, "{actor} changed an attribute of {path}"),
+        },
     }
 }
 
@@ -154,7 +189,17 @@ fn network_line(line: &mut String, process: Option<&Process>, network: &NetworkA
         bongsu_event::Transport::Tcp => "TCP",
         bongsu_event::Transport::Udp => "UDP",
     };
+    let result = match network.result {
+        None | Some(ConnectResult::Established) => "",
+        Some(ConnectResult::Refused) => ", which was refused",
+        Some(ConnectResult::TimedOut) => ", which nobody answered",
+        Some(ConnectResult::Unreachable) => ", to which there was no way",
+        Some(ConnectResult::GivenUp) => ", and gave up",
+    };
     match (network.operation, network.remote) {
+        (NetworkOperation::Connect, Some(remote)) if !result.is_empty() => {
+            write!(line, "{actor} tried to connect to {remote} over {transport}{result}")
+        }
         (NetworkOperation::Connect, Some(remote)) => write!(line, "{actor} connected to {remote} over {transport}"),
         (NetworkOperation::Connect, None) => write!(line, "{actor} connected to an unknown address over {transport}"),
         (NetworkOperation::Accept, Some(remote)) => {
@@ -162,6 +207,22 @@ fn network_line(line: &mut String, process: Option<&Process>, network: &NetworkA
         }
         (NetworkOperation::Accept, None) => write!(line, "{actor} accepted a {transport} connection on {local}"),
         (NetworkOperation::Listen, _) => write!(line, "{actor} began to listen on {local} over {transport}"),
+        (NetworkOperation::Bind, _) => write!(line, "{actor} took the address {local} for {transport}"),
+        (NetworkOperation::Close, remote) => {
+            let traffic = network.traffic.unwrap_or_default();
+            let remote = remote.map_or_else(|| "an unknown address".to_owned(), |remote| remote.to_string());
+            let seconds = traffic.lasted_ns / 1_000_000_000;
+            let (sent, received) = (traffic.sent, traffic.received);
+            write!(
+                line,
+                "{actor} closed the {transport} connection with {remote} after {seconds} s: {sent} bytes sent, {received} received"
+            )
+        }
+        (NetworkOperation::Send | NetworkOperation::Receive, remote) => {
+            let way = if network.operation == NetworkOperation::Send { "sent to" } else { "received from" };
+            let remote = remote.map_or_else(|| "an unknown address".to_owned(), |remote| remote.to_string());
+            write!(line, "{actor} {way} {remote} over {transport}")
+        }
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn process(pid: u32, executable: &str, args: &[&str]) -> Process {
         cwd: "/".into(),
         credentials: Credentials { real: user.clone(), effective: user, gid: 33, egid: 33, login: None },
         container: None,
+        context: bongsu_event::Context::default(),
         ancestors: [].into(),
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn entry(event: &StoredEvent, finding_ids: Vec<String>) -> TimelineEn
         event_id: event.id.to_string(),
         time: event.event.time.to_string(),
         host: Shown(&event.host).to_string(),
-        action: catalogue::action(&event.event.activity).to_owned(),
+        action: catalogue::Action::of(&event.event.activity).as_str().to_owned(),
         text: sentence(event),
         user: user(event),
         process_key: process.map(|process| process.key.to_string()),

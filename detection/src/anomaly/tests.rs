@@ -86,6 +86,7 @@ fn process_of(uid: u32, executable: &str) -> Process {
         cwd: "/".into(),
         credentials: Credentials { real: account.clone(), effective: account, ..Credentials::default() },
         container: None,
+        context: bongsu_event::Context::default(),
         ancestors: [].into(),
     }
 }
@@ -95,16 +96,12 @@ fn line() -> Log {
 }
 
 fn connect(last: u8) -> Activity {
-    Activity::Network(NetworkActivity {
-        operation: NetworkOperation::Connect,
-        transport: Transport::Tcp,
-        local: ([10, 0, 0, 1], 4000).into(),
-        remote: Some(([10, 0, 0, last], 443).into()),
-    })
+    let (local, remote) = (([10, 0, 0, 1], 4000).into(), ([10, 0, 0, last], 443).into());
+    Activity::Network(NetworkActivity::new(NetworkOperation::Connect, Transport::Tcp, local, Some(remote)))
 }
 
 fn file(operation: FileOperation) -> Activity {
-    Activity::File(FileActivity { operation, path: "/etc/shadow".into(), previous_path: None, mode: None })
+    Activity::File(FileActivity::new(operation, "/etc/shadow".into()))
 }
 
 #[test]

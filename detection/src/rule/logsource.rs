@@ -1,12 +1,11 @@
 //! From a rule's `logsource` to the events it can be about.
 
-use super::action::{
-    Action::{
-        Accept, Connect, Elevation, Exec, Exit, FileChmod, FileCreate, FileDelete, FileRead, FileRename, FileWrite,
-    },
-    Action::{LoginFailure, LoginSuccess},
-    Actions,
+use bongsu_event::catalogue::Action::{
+    Accept, Connect, DnsAnswer, DnsQuestion, Elevation, Exec, Exit, FileChmod, FileChown, FileCreate, FileDelete,
+    FileLink, FileRead, FileRename, FileSetAttribute, FileSymlink, FileTruncate, FileWrite, LoginFailure, LoginSuccess,
 };
+
+use super::action::Actions;
 
 /// What a logsource narrows a rule to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +22,13 @@ const CATEGORIES: &[(&str, Actions)] = &[
     ("process_creation", Actions::of(&[Exec])),
     ("process_termination", Actions::of(&[Exit])),
     // Sysmon's event 11 is a file made or overwritten; a file also comes to be under a name by a rename.
-    ("file_event", Actions::of(&[FileCreate, FileWrite, FileRename])),
-    ("file_change", Actions::of(&[FileWrite, FileChmod])),
+    ("file_event", Actions::of(&[FileCreate, FileWrite, FileRename, FileLink, FileSymlink])),
+    ("file_change", Actions::of(&[FileWrite, FileChmod, FileChown, FileTruncate, FileSetAttribute])),
     ("file_access", Actions::of(&[FileRead])),
     ("file_delete", Actions::of(&[FileDelete])),
     ("file_rename", Actions::of(&[FileRename])),
     ("network_connection", Actions::of(&[Connect, Accept])),
+    ("dns_query", Actions::of(&[DnsQuestion, DnsAnswer])),
     ("authentication", Actions::of(&[LoginSuccess, LoginFailure, Elevation])),
 ];
 

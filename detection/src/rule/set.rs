@@ -8,11 +8,13 @@
 
 use ahash::AHashMap;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use bongsu_event::{StoredEvent, catalogue::FieldId};
+use bongsu_event::{
+    StoredEvent,
+    catalogue::{Action, FieldId},
+};
 
 use super::{
     Meta, Rule,
-    action::Action,
     expression::{PredicateId, Predicates},
     pattern::{Anchor, Needle},
     predicate::{Predicate, Test, Values},

@@ -6,9 +6,9 @@
 use std::{collections::BTreeMap, net::SocketAddr, str::FromStr, sync::Arc};
 
 use bongsu_event::{
-    Account, Activity, Ancestor, Credentials, Event, EventId, Exec, FileActivity, FileOperation, ImageTraits, Log,
-    LogMeaning, Login, NetworkActivity, NetworkOperation, Outcome, Process, ProcessKey, SensorId, StoredEvent,
-    Timestamp, Transport, catalogue::FieldId,
+    Account, Activity, Ancestor, Context, Credentials, Event, EventId, Exec, FileActivity, FileOperation, ImageTraits,
+    Log, LogMeaning, Login, NetworkActivity, NetworkOperation, Outcome, Owner, Process, ProcessKey, SensorId,
+    StoredEvent, Timestamp, Transport, catalogue::FieldId,
 };
 use bstr::{BString, ByteSlice};
 
@@ -103,8 +103,10 @@ impl Written {
                     memfd: self.parsed("bongsu.process.memfd")?.unwrap_or(false),
                     deleted: self.parsed("bongsu.process.deleted")?.unwrap_or(false),
                     setuid: self.parsed("bongsu.process.setuid")?.unwrap_or(false),
+                    upper_layer: self.parsed("bongsu.process.upper_layer")?.unwrap_or(false),
                 },
                 inode: 1,
+                ..Exec::default()
             }),
             "exit" => Activity::Exit { code: self.parsed("process.exit_code")?.unwrap_or(0), signal: 0 },
             "fork" => Activity::Fork { child: ProcessKey { boot: 1, pid: 4001, start: 4001 } },
@@ -114,6 +116,12 @@ impl Written {
             "file-delete" => self.file(FileOperation::Delete)?,
             "file-rename" => self.file(FileOperation::Rename)?,
             "file-chmod" => self.file(FileOperation::Chmod)?,
+            "file-chown" => self.file(FileOperation::Chown)?,
+            "file-close-write" => self.file(FileOperation::CloseWrite)?,
+            "file-link" => self.file(FileOperation::Link)?,
+            "file-symlink" => self.file(FileOperation::Symlink)?,
+            "file-truncate" => self.file(FileOperation::Truncate)?,
+            "file-set-attribute" => self.file(FileOperation::SetAttribute)?,
             "connect" => self.network(NetworkOperation::Connect)?,
             "accept" => self.network(NetworkOperation::Accept)?,
             "listen" => self.network(NetworkOperation::Listen)?,
@@ -147,6 +155,8 @@ impl Written {
             path: self.text("file.path").unwrap_or_default(),
             previous_path: self.text("bongsu.file.previous_path"),
             mode: self.parsed("bongsu.file.mode")?,
+            owner: self.parsed("bongsu.file.uid")?.map(|uid| Owner { uid: Some(uid), gid: None }),
+            attribute: self.text("bongsu.file.attribute"),
         }))
     }
 
@@ -158,12 +168,12 @@ impl Written {
         let (source, destination) = (end("source.ip", "source.port")?, end("destination.ip", "destination.port")?);
         let udp = self.0.remove("network.transport").is_some_and(|transport| transport == "udp");
         let (local, remote) = match operation {
-            NetworkOperation::Connect => (source, Some(destination)),
-            NetworkOperation::Accept => (destination, Some(source)),
-            NetworkOperation::Listen => (destination, None),
+            NetworkOperation::Connect | NetworkOperation::Send | NetworkOperation::Close => (source, Some(destination)),
+            NetworkOperation::Accept | NetworkOperation::Receive => (destination, Some(source)),
+            NetworkOperation::Listen | NetworkOperation::Bind => (destination, None),
         };
         let transport = if udp { Transport::Udp } else { Transport::Tcp };
-        Ok(Activity::Network(NetworkActivity { operation, transport, local, remote }))
+        Ok(Activity::Network(NetworkActivity::new(operation, transport, local, remote)))
     }
 
     fn login(&mut self, outcome: Outcome) -> Result<Activity, SampleFault> {
@@ -208,6 +218,7 @@ impl Written {
             cwd: self.text("process.working_directory").unwrap_or_else(|| "/".into()),
             credentials: Credentials { real: real.clone(), effective, gid: 1000, egid: 1000, login },
             container: self.text("container.id"),
+            context: Context::default(),
             ancestors: self.parent(&real)?.into_iter().collect(),
         })
     }

@@ -1,16 +1,19 @@
 //! What was done.
 
-use std::net::{IpAddr, SocketAddr};
+mod file;
+mod network;
+mod privilege;
+mod tamper;
 
-use bongsu_event::{
-    Activity, Exec, FileActivity, FileOperation, ImageTraits, NetworkActivity, NetworkOperation, Transport,
-};
+use bongsu_event::{Activity, Exec, ExecFailed, ImageTraits};
+
+pub(super) use network::{decode_address, encode_address};
 
 use super::{
     DecodeError, log,
     process::{bytes, decode_credentials, encode_credentials, encode_key, key, optional},
 };
-use crate::v1::{self, event::Activity as Wire, file, network};
+use crate::v1::{self, event::Activity as Wire};
 
 pub(super) fn encode(activity: &Activity) -> Wire {
     match activity {
@@ -22,10 +25,30 @@ pub(super) fn encode(activity: &Activity) -> Wire {
             deleted: exec.image.deleted,
             setuid: exec.image.setuid,
             inode: exec.inode,
+            upper_layer: exec.image.upper_layer,
+            device: exec.device,
+            links: exec.links,
+            environment: exec.environment.iter().map(bytes).collect(),
         }),
+        Activity::ExecFailed(failed) => {
+            Wire::ExecFailed(v1::ExecFailed { path: bytes(&failed.path), error: failed.error.into() })
+        }
+        Activity::SetName { before } => Wire::SetName(v1::SetName { before: bytes(before) }),
         Activity::Exit { code, signal } => Wire::Exit(v1::Exit { code: (*code).into(), signal: (*signal).into() }),
-        Activity::File(activity) => Wire::File(encode_file(activity)),
-        Activity::Network(activity) => Wire::Network(encode_network(activity)),
+        Activity::File(activity) => Wire::File(file::encode(activity)),
+        Activity::Mount(mount) => Wire::Mount(file::encode_mount(mount)),
+        Activity::Network(activity) => Wire::Network(network::encode(activity)),
+        Activity::Dns(dns) => Wire::Dns(network::encode_dns(dns)),
+        Activity::Tls(hello) => Wire::TlsHello(network::encode_hello(hello)),
+        Activity::SetCapabilities { before, after } => Wire::SetCapabilities(v1::SetCapabilities {
+            before: Some(privilege::encode(*before)),
+            after: Some(privilege::encode(*after)),
+        }),
+        Activity::Namespace(change) => Wire::NamespaceChange(privilege::encode_change(*change)),
+        Activity::Tamper(tamper) => Wire::Tamper(tamper::encode(tamper)),
+        Activity::IoUring(ring) => Wire::IoUring(tamper::encode_ring(ring)),
+        Activity::Authentication(authentication) => Wire::Authentication(log::encode_authentication(authentication)),
+        Activity::ShellLine { line } => Wire::ShellLine(v1::ShellLine { line: bytes(line) }),
         Activity::SetCredentials { before } => {
             Wire::SetCredentials(v1::SetCredentials { before: Some(encode_credentials(before)) })
         }
@@ -39,118 +62,44 @@ pub(super) fn decode(activity: Wire) -> Result<Activity, DecodeError> {
         Wire::Exec(exec) => Activity::Exec(Exec {
             previous_executable: exec.previous_executable.map(Into::into),
             script: exec.script.map(Into::into),
-            image: ImageTraits { memfd: exec.memfd, deleted: exec.deleted, setuid: exec.setuid },
+            image: ImageTraits {
+                memfd: exec.memfd,
+                deleted: exec.deleted,
+                setuid: exec.setuid,
+                upper_layer: exec.upper_layer,
+            },
             inode: exec.inode,
+            device: exec.device,
+            links: exec.links,
+            environment: exec.environment.into_iter().map(Into::into).collect(),
         }),
+        Wire::ExecFailed(failed) => Activity::ExecFailed(ExecFailed {
+            path: failed.path.into(),
+            error: u16::try_from(failed.error).ok().ok_or_else(|| invalid("exec_failed.error", failed.error))?,
+        }),
+        Wire::SetName(set) => Activity::SetName { before: set.before.into() },
         Wire::Exit(exit) => {
             Activity::Exit { code: byte(exit.code, "exit.code")?, signal: byte(exit.signal, "exit.signal")? }
         }
-        Wire::File(file) => Activity::File(decode_file(file)?),
-        Wire::Network(network) => Activity::Network(decode_network(&network)?),
+        Wire::File(wire) => Activity::File(file::decode(wire)?),
+        Wire::Mount(mount) => Activity::Mount(file::decode_mount(mount)?),
+        Wire::Network(wire) => Activity::Network(network::decode(&wire)?),
+        Wire::Dns(dns) => Activity::Dns(network::decode_dns(dns)?),
+        Wire::TlsHello(hello) => Activity::Tls(network::decode_hello(hello)?),
+        Wire::SetCapabilities(set) => Activity::SetCapabilities {
+            before: privilege::decode(set.before, "set_capabilities.before")?,
+            after: privilege::decode(set.after, "set_capabilities.after")?,
+        },
+        Wire::NamespaceChange(change) => Activity::Namespace(privilege::decode_change(&change)?),
+        Wire::Tamper(wire) => Activity::Tamper(tamper::decode(wire)?),
+        Wire::IoUring(ring) => Activity::IoUring(tamper::decode_ring(ring)?),
+        Wire::Authentication(authentication) => Activity::Authentication(log::decode_authentication(authentication)?),
+        Wire::ShellLine(shell) => Activity::ShellLine { line: shell.line.into() },
         Wire::SetCredentials(set) => {
             Activity::SetCredentials { before: decode_credentials(set.before, "set_credentials.before")? }
         }
         Wire::Log(line) => Activity::Log(log::decode(line)?),
     })
-}
-
-fn encode_file(activity: &FileActivity) -> v1::File {
-    let operation = match activity.operation {
-        FileOperation::Create => file::Operation::Create,
-        FileOperation::Write => file::Operation::Write,
-        FileOperation::Read => file::Operation::Read,
-        FileOperation::Delete => file::Operation::Delete,
-        FileOperation::Rename => file::Operation::Rename,
-        FileOperation::Chmod => file::Operation::Chmod,
-    };
-    v1::File {
-        operation: operation.into(),
-        path: bytes(&activity.path),
-        previous_path: optional(activity.previous_path.as_ref()),
-        mode: activity.mode,
-    }
-}
-
-fn decode_file(file: v1::File) -> Result<FileActivity, DecodeError> {
-    let operation = match file.operation() {
-        file::Operation::Create => FileOperation::Create,
-        file::Operation::Write => FileOperation::Write,
-        file::Operation::Read => FileOperation::Read,
-        file::Operation::Delete => FileOperation::Delete,
-        file::Operation::Rename => FileOperation::Rename,
-        file::Operation::Chmod => FileOperation::Chmod,
-        file::Operation::Unspecified => return Err(invalid("file.operation", file.operation)),
-    };
-    Ok(FileActivity {
-        operation,
-        path: file.path.into(),
-        previous_path: file.previous_path.map(Into::into),
-        mode: file.mode,
-    })
-}
-
-fn encode_network(activity: &NetworkActivity) -> v1::Network {
-    let operation = match activity.operation {
-        NetworkOperation::Connect => network::Operation::Connect,
-        NetworkOperation::Accept => network::Operation::Accept,
-        NetworkOperation::Listen => network::Operation::Listen,
-    };
-    let transport = match activity.transport {
-        Transport::Tcp => network::Transport::Tcp,
-        Transport::Udp => network::Transport::Udp,
-    };
-    v1::Network {
-        operation: operation.into(),
-        transport: transport.into(),
-        local: Some(encode_endpoint(activity.local)),
-        remote: activity.remote.map(encode_endpoint),
-    }
-}
-
-fn decode_network(network: &v1::Network) -> Result<NetworkActivity, DecodeError> {
-    let operation = match network.operation() {
-        network::Operation::Connect => NetworkOperation::Connect,
-        network::Operation::Accept => NetworkOperation::Accept,
-        network::Operation::Listen => NetworkOperation::Listen,
-        network::Operation::Unspecified => return Err(invalid("network.operation", network.operation)),
-    };
-    let transport = match network.transport() {
-        network::Transport::Tcp => Transport::Tcp,
-        network::Transport::Udp => Transport::Udp,
-        network::Transport::Unspecified => return Err(invalid("network.transport", network.transport)),
-    };
-    let local = network.local.as_ref().ok_or(DecodeError::Missing { field: "network.local" })?;
-    Ok(NetworkActivity {
-        operation,
-        transport,
-        local: decode_endpoint(local, "network.local")?,
-        remote: network.remote.as_ref().map(|remote| decode_endpoint(remote, "network.remote")).transpose()?,
-    })
-}
-
-fn encode_endpoint(endpoint: SocketAddr) -> v1::Endpoint {
-    v1::Endpoint { address: encode_address(endpoint.ip()), port: endpoint.port().into() }
-}
-
-fn decode_endpoint(endpoint: &v1::Endpoint, field: &'static str) -> Result<SocketAddr, DecodeError> {
-    Ok(SocketAddr::new(decode_address(&endpoint.address, field)?, port(endpoint.port, field)?))
-}
-
-pub(super) fn encode_address(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    }
-}
-
-pub(super) fn decode_address(bytes: &[u8], field: &'static str) -> Result<IpAddr, DecodeError> {
-    if let Ok(octets) = <[u8; 4]>::try_from(bytes) {
-        return Ok(octets.into());
-    }
-    match <[u8; 16]>::try_from(bytes) {
-        Ok(octets) => Ok(octets.into()),
-        Err(_) => Err(DecodeError::Address { field, bytes: bytes.len() }),
-    }
 }
 
 pub(super) fn port(port: u32, field: &'static str) -> Result<u16, DecodeError> {

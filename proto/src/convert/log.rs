@@ -1,6 +1,6 @@
 //! Log lines and what they say.
 
-use bongsu_event::{Log, LogMeaning, Login, Outcome};
+use bongsu_event::{Authentication, Log, LogMeaning, Login, Outcome};
 
 use super::{
     DecodeError,
@@ -34,6 +34,26 @@ fn encode_meaning(meaning: &LogMeaning) -> Meaning {
             command: optional(command.as_ref()),
         }),
     }
+}
+
+pub(super) fn encode_authentication(authentication: &Authentication) -> v1::Authentication {
+    v1::Authentication {
+        outcome: encode_outcome(authentication.outcome).into(),
+        service: bytes(&authentication.service),
+        user: bytes(&authentication.user),
+        remote_host: optional(authentication.remote_host.as_ref()),
+        terminal: optional(authentication.terminal.as_ref()),
+    }
+}
+
+pub(super) fn decode_authentication(authentication: v1::Authentication) -> Result<Authentication, DecodeError> {
+    Ok(Authentication {
+        outcome: decode_outcome(authentication.outcome, "authentication.outcome")?,
+        service: authentication.service.into(),
+        user: authentication.user.into(),
+        remote_host: authentication.remote_host.map(Into::into),
+        terminal: authentication.terminal.map(Into::into),
+    })
 }
 
 fn encode_outcome(outcome: Outcome) -> v1::Outcome {

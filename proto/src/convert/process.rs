@@ -1,6 +1,6 @@
 //! Processes, their ancestors and identities.
 
-use bongsu_event::{Account, Ancestor, Credentials, Process, ProcessKey, Timestamp};
+use bongsu_event::{Account, Ancestor, Context, Credentials, Namespaces, Pod, Process, ProcessKey, Timestamp};
 use bstr::BString;
 
 use super::DecodeError;
@@ -34,6 +34,41 @@ pub(super) fn encode(process: &Process) -> v1::Process {
         credentials: Some(encode_credentials(&process.credentials)),
         container: optional(process.container.as_ref()),
         ancestors: ancestors.map(|ancestor| encode_ancestor(ancestor, &mut room)).collect(),
+        context: (process.context != Context::default()).then(|| encode_context(&process.context)),
+    }
+}
+
+fn encode_context(context: &Context) -> v1::Context {
+    let namespaces = |it: Namespaces| v1::Namespaces { mount: it.mount, pid: it.pid, net: it.net, user: it.user };
+    let pod = |pod: &Pod| v1::Pod {
+        uid: bytes(&pod.uid),
+        name: bytes(&pod.name),
+        namespace: bytes(&pod.namespace),
+        image: bytes(&pod.image),
+    };
+    v1::Context {
+        session: context.session,
+        terminal: optional(context.terminal.as_ref()),
+        capabilities: context.capabilities,
+        namespaces: context.namespaces.map(namespaces),
+        pod: context.pod.as_ref().map(pod),
+    }
+}
+
+fn decode_context(context: v1::Context) -> Context {
+    let namespaces = |it: v1::Namespaces| Namespaces { mount: it.mount, pid: it.pid, net: it.net, user: it.user };
+    let pod = |pod: v1::Pod| Pod {
+        uid: pod.uid.into(),
+        name: pod.name.into(),
+        namespace: pod.namespace.into(),
+        image: pod.image.into(),
+    };
+    Context {
+        session: context.session,
+        terminal: context.terminal.map(Into::into),
+        capabilities: context.capabilities,
+        namespaces: context.namespaces.map(namespaces),
+        pod: context.pod.map(pod),
     }
 }
 
@@ -103,6 +138,7 @@ pub(super) fn decode(process: v1::Process) -> Result<Process, DecodeError> {
         cwd: process.cwd.into(),
         credentials: decode_credentials(process.credentials, "process.credentials")?,
         container: process.container.map(Into::into),
+        context: process.context.map(decode_context).unwrap_or_default(),
         ancestors: process.ancestors.into_iter().map(decode_ancestor).collect::<Result<_, _>>()?,
     })
 }

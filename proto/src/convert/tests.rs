@@ -4,8 +4,11 @@ use std::{
 };
 
 use bongsu_event::{
-    Account, Activity, Ancestor, Credentials, Event, Exec, FileActivity, FileOperation, ImageTraits, Log, LogMeaning,
-    Login, NetworkActivity, NetworkOperation, Outcome, Process, ProcessKey, Timestamp, Transport,
+    Account, Activity, Ancestor, Authentication, Capabilities, ConnectResult, Context, Credentials, Dns, DnsAnswer,
+    Event, Exec, ExecFailed, FileActivity, FileOperation, ImageTraits, IoUring, IoUringOperation, Log, LogMeaning,
+    Login, Mount, MountOperation, NamespaceChange, NamespaceKinds, NamespaceWay, Namespaces, NetworkActivity,
+    NetworkOperation, Outcome, Owner, Pod, Process, ProcessKey, Tamper, TamperOperation, Target, Timestamp, TlsHello,
+    Traffic, Transport,
 };
 use bstr::BString;
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -36,10 +39,29 @@ fn ancestor() -> impl Strategy<Value = Ancestor> {
         .prop_map(|(key, comm, executable, args, user)| Ancestor { key, pid: key.pid, comm, executable, args, user })
 }
 
+fn context() -> impl Strategy<Value = Context> {
+    let namespaces =
+        any::<(u32, u32, u32, u32)>().prop_map(|(mount, pid, net, user)| Namespaces { mount, pid, net, user });
+    let pod = (string(), string(), string(), string()).prop_map(|(uid, name, namespace, image)| Pod {
+        uid,
+        name,
+        namespace,
+        image,
+    });
+    (any::<Option<u32>>(), option::of(string()), any::<Option<u64>>(), option::of(namespaces), option::of(pod))
+        .prop_map(|(session, terminal, capabilities, namespaces, pod)| Context {
+            session,
+            terminal,
+            capabilities,
+            namespaces,
+            pod,
+        })
+}
+
 fn process() -> impl Strategy<Value = Process> {
-    let names = (string(), string(), string(), option::of(string()));
+    let names = (string(), string(), string(), option::of(string()), context());
     (key(), any::<i64>(), names, vec(string(), 0..6), any::<bool>(), credentials(), vec(ancestor(), 0..8)).prop_map(
-        |(key, start, (comm, executable, cwd, container), args, args_cut, credentials, ancestors)| Process {
+        |(key, start, (comm, executable, cwd, container, context), args, args_cut, credentials, ancestors)| Process {
             key,
             pid: key.pid,
             start: Timestamp(start),
@@ -50,6 +72,7 @@ fn process() -> impl Strategy<Value = Process> {
             cwd,
             credentials,
             container,
+            context,
             ancestors: ancestors.into(),
         },
     )
@@ -75,36 +98,126 @@ fn log() -> impl Strategy<Value = Log> {
         .prop_map(|(path, program, message, meaning)| Log { path, program, message, meaning })
 }
 
-fn activity() -> impl Strategy<Value = Activity> {
-    use FileOperation::{Chmod, Create, Delete, Read, Rename, Write};
-    use NetworkOperation::{Accept, Connect, Listen};
-    let exec = (option::of(string()), option::of(string()), any::<(bool, bool, bool, u64)>()).prop_map(
-        |(previous_executable, script, (memfd, deleted, setuid, inode))| {
-            Activity::Exec(Exec { previous_executable, script, image: ImageTraits { memfd, deleted, setuid }, inode })
+fn file() -> impl Strategy<Value = Activity> {
+    use FileOperation::{
+        Chmod, Chown, CloseWrite, Create, Delete, Link, Read, Rename, SetAttribute, Symlink, Truncate, Write,
+    };
+    let operation = select(vec![
+        Create,
+        Write,
+        Read,
+        Delete,
+        Rename,
+        Chmod,
+        Chown,
+        CloseWrite,
+        Link,
+        Symlink,
+        Truncate,
+        SetAttribute,
+    ]);
+    let owner = any::<(Option<u32>, Option<u32>)>().prop_map(|(uid, gid)| Owner { uid, gid });
+    let rest = (any::<Option<u32>>(), option::of(owner), option::of(string()));
+    (operation, string(), option::of(string()), rest).prop_map(
+        |(operation, path, previous_path, (mode, owner, attribute))| {
+            Activity::File(FileActivity { operation, path, previous_path, mode, owner, attribute })
         },
-    );
-    let file = (
-        select(vec![Create, Write, Read, Delete, Rename, Chmod]),
-        string(),
-        option::of(string()),
-        any::<Option<u32>>(),
     )
-        .prop_map(|(operation, path, previous_path, mode)| {
-            Activity::File(FileActivity { operation, path, previous_path, mode })
-        });
-    let transport = select(vec![Transport::Tcp, Transport::Udp]);
-    let network = (select(vec![Connect, Accept, Listen]), transport, endpoint(), option::of(endpoint())).prop_map(
-        |(operation, transport, local, remote)| {
-            Activity::Network(NetworkActivity { operation, transport, local, remote })
+}
+
+fn transport() -> impl Strategy<Value = Transport> {
+    select(vec![Transport::Tcp, Transport::Udp])
+}
+
+fn network() -> impl Strategy<Value = Activity> {
+    use ConnectResult::{Established, GivenUp, Refused, TimedOut, Unreachable};
+    use NetworkOperation::{Accept, Bind, Close, Connect, Listen, Receive, Send};
+    let operation = select(vec![Connect, Accept, Listen, Bind, Close, Send, Receive]);
+    let result = option::of(select(vec![Established, Refused, TimedOut, Unreachable, GivenUp]));
+    let traffic =
+        any::<(u64, u64, u64)>().prop_map(|(sent, received, lasted_ns)| Traffic { sent, received, lasted_ns });
+    (operation, transport(), endpoint(), option::of(endpoint()), result, option::of(traffic)).prop_map(
+        |(operation, transport, local, remote, result, traffic)| {
+            Activity::Network(NetworkActivity { operation, transport, local, remote, result, traffic })
+        },
+    )
+}
+
+fn dns() -> impl Strategy<Value = Activity> {
+    let answer = (any::<u8>(), vec(any::<IpAddr>(), 0..4), vec(string(), 0..3))
+        .prop_map(|(code, addresses, names)| DnsAnswer { code, addresses, names });
+    (string(), any::<u16>(), option::of(answer), transport(), endpoint()).prop_map(
+        |(name, kind, answer, transport, server)| Activity::Dns(Dns { name, kind, answer, transport, server }),
+    )
+}
+
+fn capabilities() -> impl Strategy<Value = Capabilities> {
+    any::<(u64, u64, u64)>().prop_map(|(effective, permitted, inheritable)| Capabilities {
+        effective,
+        permitted,
+        inheritable,
+    })
+}
+
+fn tamper() -> impl Strategy<Value = Activity> {
+    let target = (key(), string(), string()).prop_map(|(key, executable, comm)| Target { key, executable, comm });
+    (select(TamperOperation::ALL.to_vec()), option::of(target), option::of(string()), any::<u32>())
+        .prop_map(|(operation, target, name, number)| Activity::Tamper(Tamper { operation, target, name, number }))
+}
+
+/// What happens to programs.
+fn program() -> impl Strategy<Value = Activity> {
+    let image = any::<(bool, bool, bool, bool)>().prop_map(|(memfd, deleted, setuid, upper_layer)| ImageTraits {
+        memfd,
+        deleted,
+        setuid,
+        upper_layer,
+    });
+    let file = any::<(u64, u64, u32)>();
+    let exec = (option::of(string()), option::of(string()), image, file, vec(string(), 0..4)).prop_map(
+        |(previous_executable, script, image, (inode, device, links), environment)| {
+            Activity::Exec(Exec { previous_executable, script, image, inode, device, links, environment })
         },
     );
     prop_oneof![
         key().prop_map(|child| Activity::Fork { child }),
         exec,
+        (string(), any::<u16>()).prop_map(|(path, error)| Activity::ExecFailed(ExecFailed { path, error })),
         any::<(u8, u8)>().prop_map(|(code, signal)| Activity::Exit { code, signal }),
-        file,
-        network,
+        string().prop_map(|before| Activity::SetName { before }),
         credentials().prop_map(|before| Activity::SetCredentials { before }),
+        (capabilities(), capabilities()).prop_map(|(before, after)| Activity::SetCapabilities { before, after }),
+        (select(vec![NamespaceWay::Unshare, NamespaceWay::Join]), any::<u32>())
+            .prop_map(|(way, kinds)| Activity::Namespace(NamespaceChange { way, kinds: NamespaceKinds(kinds) })),
+    ]
+}
+
+fn activity() -> impl Strategy<Value = Activity> {
+    let mount =
+        (select(vec![MountOperation::Mount, MountOperation::Unmount]), string(), string(), string(), any::<u64>());
+    let ring = (any::<u8>(), option::of(string()), option::of(endpoint()));
+    let authentication = (outcome(), string(), string(), option::of(string()), option::of(string()));
+    prop_oneof![
+        program(),
+        file(),
+        mount.prop_map(|(operation, source, target, kind, flags)| {
+            Activity::Mount(Mount { operation, source, target, kind, flags })
+        }),
+        network(),
+        dns(),
+        (string(), endpoint(), endpoint()).prop_map(|(server_name, local, remote)| Activity::Tls(TlsHello {
+            server_name,
+            local,
+            remote
+        })),
+        tamper(),
+        ring.prop_map(|(operation, path, remote)| {
+            Activity::IoUring(IoUring { operation: IoUringOperation(operation), path, remote })
+        }),
+        authentication.prop_map(|(outcome, service, user, remote_host, terminal)| {
+            Activity::Authentication(Authentication { outcome, service, user, remote_host, terminal })
+        }),
+        string().prop_map(|line| Activity::ShellLine { line }),
         log().prop_map(Activity::Log),
     ]
 }
@@ -155,6 +268,7 @@ fn bare_process(args: Vec<BString>, ancestors: Vec<Ancestor>) -> Event {
         cwd: "/".into(),
         credentials: Credentials::default(),
         container: None,
+        context: Context::default(),
         ancestors: ancestors.into(),
     };
     let activity = Activity::Exit { code: 0, signal: 0 };

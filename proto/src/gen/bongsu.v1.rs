@@ -6,7 +6,10 @@ pub struct Event {
     pub time: i64,
     #[prost(message, optional, tag = "2")]
     pub process: ::core::option::Option<Process>,
-    #[prost(oneof = "event::Activity", tags = "3, 4, 5, 6, 7, 8, 9")]
+    #[prost(
+        oneof = "event::Activity",
+        tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
+    )]
     pub activity: ::core::option::Option<event::Activity>,
 }
 /// Nested message and enum types in `Event`.
@@ -27,6 +30,28 @@ pub mod event {
         SetCredentials(super::SetCredentials),
         #[prost(message, tag = "9")]
         Log(super::Log),
+        #[prost(message, tag = "10")]
+        ExecFailed(super::ExecFailed),
+        #[prost(message, tag = "11")]
+        SetName(super::SetName),
+        #[prost(message, tag = "12")]
+        Mount(super::Mount),
+        #[prost(message, tag = "13")]
+        Dns(super::Dns),
+        #[prost(message, tag = "14")]
+        TlsHello(super::TlsHello),
+        #[prost(message, tag = "15")]
+        SetCapabilities(super::SetCapabilities),
+        #[prost(message, tag = "16")]
+        NamespaceChange(super::NamespaceChange),
+        #[prost(message, tag = "17")]
+        Tamper(super::Tamper),
+        #[prost(message, tag = "18")]
+        IoUring(super::IoUring),
+        #[prost(message, tag = "19")]
+        Authentication(super::Authentication),
+        #[prost(message, tag = "20")]
+        ShellLine(super::ShellLine),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -81,6 +106,43 @@ pub struct Process {
     /// Parent first; at most 8.
     #[prost(message, repeated, tag = "10")]
     pub ancestors: ::prost::alloc::vec::Vec<Ancestor>,
+    #[prost(message, optional, tag = "11")]
+    pub context: ::core::option::Option<Context>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Context {
+    #[prost(uint32, optional, tag = "1")]
+    pub session: ::core::option::Option<u32>,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub terminal: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    #[prost(uint64, optional, tag = "3")]
+    pub capabilities: ::core::option::Option<u64>,
+    #[prost(message, optional, tag = "4")]
+    pub namespaces: ::core::option::Option<Namespaces>,
+    #[prost(message, optional, tag = "5")]
+    pub pod: ::core::option::Option<Pod>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Namespaces {
+    #[prost(uint32, tag = "1")]
+    pub mount: u32,
+    #[prost(uint32, tag = "2")]
+    pub pid: u32,
+    #[prost(uint32, tag = "3")]
+    pub net: u32,
+    #[prost(uint32, tag = "4")]
+    pub user: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Pod {
+    #[prost(bytes = "vec", tag = "1")]
+    pub uid: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub name: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub namespace: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub image: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Ancestor {
@@ -114,6 +176,26 @@ pub struct Exec {
     pub setuid: bool,
     #[prost(uint64, tag = "6")]
     pub inode: u64,
+    #[prost(bool, tag = "7")]
+    pub upper_layer: bool,
+    #[prost(uint64, tag = "8")]
+    pub device: u64,
+    #[prost(uint32, tag = "9")]
+    pub links: u32,
+    #[prost(bytes = "vec", repeated, tag = "10")]
+    pub environment: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExecFailed {
+    #[prost(bytes = "vec", tag = "1")]
+    pub path: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub error: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetName {
+    #[prost(bytes = "vec", tag = "1")]
+    pub before: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Exit {
@@ -132,6 +214,10 @@ pub struct File {
     pub previous_path: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
     #[prost(uint32, optional, tag = "4")]
     pub mode: ::core::option::Option<u32>,
+    #[prost(message, optional, tag = "5")]
+    pub owner: ::core::option::Option<Owner>,
+    #[prost(bytes = "vec", optional, tag = "6")]
+    pub attribute: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }
 /// Nested message and enum types in `File`.
 pub mod file {
@@ -155,6 +241,12 @@ pub mod file {
         Delete = 4,
         Rename = 5,
         Chmod = 6,
+        Chown = 7,
+        CloseWrite = 8,
+        Link = 9,
+        Symlink = 10,
+        Truncate = 11,
+        SetAttribute = 12,
     }
     impl Operation {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -170,6 +262,12 @@ pub mod file {
                 Self::Delete => "DELETE",
                 Self::Rename => "RENAME",
                 Self::Chmod => "CHMOD",
+                Self::Chown => "CHOWN",
+                Self::CloseWrite => "CLOSE_WRITE",
+                Self::Link => "LINK",
+                Self::Symlink => "SYMLINK",
+                Self::Truncate => "TRUNCATE",
+                Self::SetAttribute => "SET_ATTRIBUTE",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -182,6 +280,75 @@ pub mod file {
                 "DELETE" => Some(Self::Delete),
                 "RENAME" => Some(Self::Rename),
                 "CHMOD" => Some(Self::Chmod),
+                "CHOWN" => Some(Self::Chown),
+                "CLOSE_WRITE" => Some(Self::CloseWrite),
+                "LINK" => Some(Self::Link),
+                "SYMLINK" => Some(Self::Symlink),
+                "TRUNCATE" => Some(Self::Truncate),
+                "SET_ATTRIBUTE" => Some(Self::SetAttribute),
+                _ => None,
+            }
+        }
+    }
+}
+/// Absent is what was left as it was.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Owner {
+    #[prost(uint32, optional, tag = "1")]
+    pub uid: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "2")]
+    pub gid: ::core::option::Option<u32>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Mount {
+    #[prost(enumeration = "mount::Operation", tag = "1")]
+    pub operation: i32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub source: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub target: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub kind: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "5")]
+    pub flags: u64,
+}
+/// Nested message and enum types in `Mount`.
+pub mod mount {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Operation {
+        Unspecified = 0,
+        Mount = 1,
+        Unmount = 2,
+    }
+    impl Operation {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "OPERATION_UNSPECIFIED",
+                Self::Mount => "MOUNT",
+                Self::Unmount => "UNMOUNT",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "OPERATION_UNSPECIFIED" => Some(Self::Unspecified),
+                "MOUNT" => Some(Self::Mount),
+                "UNMOUNT" => Some(Self::Unmount),
                 _ => None,
             }
         }
@@ -197,6 +364,11 @@ pub struct Network {
     pub local: ::core::option::Option<Endpoint>,
     #[prost(message, optional, tag = "4")]
     pub remote: ::core::option::Option<Endpoint>,
+    /// Unspecified where the hook cannot know.
+    #[prost(enumeration = "network::Result", tag = "5")]
+    pub result: i32,
+    #[prost(message, optional, tag = "6")]
+    pub traffic: ::core::option::Option<Traffic>,
 }
 /// Nested message and enum types in `Network`.
 pub mod network {
@@ -217,6 +389,10 @@ pub mod network {
         Connect = 1,
         Accept = 2,
         Listen = 3,
+        Bind = 4,
+        Close = 5,
+        Send = 6,
+        Receive = 7,
     }
     impl Operation {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -229,6 +405,10 @@ pub mod network {
                 Self::Connect => "CONNECT",
                 Self::Accept => "ACCEPT",
                 Self::Listen => "LISTEN",
+                Self::Bind => "BIND",
+                Self::Close => "CLOSE",
+                Self::Send => "SEND",
+                Self::Receive => "RECEIVE",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -238,6 +418,58 @@ pub mod network {
                 "CONNECT" => Some(Self::Connect),
                 "ACCEPT" => Some(Self::Accept),
                 "LISTEN" => Some(Self::Listen),
+                "BIND" => Some(Self::Bind),
+                "CLOSE" => Some(Self::Close),
+                "SEND" => Some(Self::Send),
+                "RECEIVE" => Some(Self::Receive),
+                _ => None,
+            }
+        }
+    }
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Result {
+        Unspecified = 0,
+        Established = 1,
+        Refused = 2,
+        TimedOut = 3,
+        Unreachable = 4,
+        GivenUp = 5,
+    }
+    impl Result {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "RESULT_UNSPECIFIED",
+                Self::Established => "ESTABLISHED",
+                Self::Refused => "REFUSED",
+                Self::TimedOut => "TIMED_OUT",
+                Self::Unreachable => "UNREACHABLE",
+                Self::GivenUp => "GIVEN_UP",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "RESULT_UNSPECIFIED" => Some(Self::Unspecified),
+                "ESTABLISHED" => Some(Self::Established),
+                "REFUSED" => Some(Self::Refused),
+                "TIMED_OUT" => Some(Self::TimedOut),
+                "UNREACHABLE" => Some(Self::Unreachable),
+                "GIVEN_UP" => Some(Self::GivenUp),
                 _ => None,
             }
         }
@@ -281,6 +513,227 @@ pub mod network {
             }
         }
     }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Traffic {
+    #[prost(uint64, tag = "1")]
+    pub sent: u64,
+    #[prost(uint64, tag = "2")]
+    pub received: u64,
+    #[prost(uint64, tag = "3")]
+    pub lasted_ns: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Dns {
+    #[prost(bytes = "vec", tag = "1")]
+    pub name: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub kind: u32,
+    #[prost(message, optional, tag = "3")]
+    pub answer: ::core::option::Option<DnsAnswer>,
+    #[prost(enumeration = "network::Transport", tag = "4")]
+    pub transport: i32,
+    #[prost(message, optional, tag = "5")]
+    pub server: ::core::option::Option<Endpoint>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DnsAnswer {
+    #[prost(uint32, tag = "1")]
+    pub code: u32,
+    /// 4 or 16 bytes each, in network order.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub addresses: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TlsHello {
+    #[prost(bytes = "vec", tag = "1")]
+    pub server_name: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    pub local: ::core::option::Option<Endpoint>,
+    #[prost(message, optional, tag = "3")]
+    pub remote: ::core::option::Option<Endpoint>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Capabilities {
+    #[prost(fixed64, tag = "1")]
+    pub effective: u64,
+    #[prost(fixed64, tag = "2")]
+    pub permitted: u64,
+    #[prost(fixed64, tag = "3")]
+    pub inheritable: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetCapabilities {
+    #[prost(message, optional, tag = "1")]
+    pub before: ::core::option::Option<Capabilities>,
+    #[prost(message, optional, tag = "2")]
+    pub after: ::core::option::Option<Capabilities>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NamespaceChange {
+    #[prost(enumeration = "namespace_change::Way", tag = "1")]
+    pub way: i32,
+    /// The CLONE_NEW flags.
+    #[prost(uint32, tag = "2")]
+    pub kinds: u32,
+}
+/// Nested message and enum types in `NamespaceChange`.
+pub mod namespace_change {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Way {
+        Unspecified = 0,
+        Unshare = 1,
+        Join = 2,
+    }
+    impl Way {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "WAY_UNSPECIFIED",
+                Self::Unshare => "UNSHARE",
+                Self::Join => "JOIN",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "WAY_UNSPECIFIED" => Some(Self::Unspecified),
+                "UNSHARE" => Some(Self::Unshare),
+                "JOIN" => Some(Self::Join),
+                _ => None,
+            }
+        }
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Tamper {
+    #[prost(enumeration = "tamper::Operation", tag = "1")]
+    pub operation: i32,
+    #[prost(message, optional, tag = "2")]
+    pub target: ::core::option::Option<Target>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    pub name: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    #[prost(uint32, tag = "4")]
+    pub number: u32,
+}
+/// Nested message and enum types in `Tamper`.
+pub mod tamper {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Operation {
+        Unspecified = 0,
+        Ptrace = 1,
+        WriteMemory = 2,
+        OpenMemory = 3,
+        LoadModule = 4,
+        UnloadModule = 5,
+        LoadBpf = 6,
+        LoadKernel = 7,
+        WriteExecute = 8,
+        MakeMemfd = 9,
+        RawSocket = 10,
+    }
+    impl Operation {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "OPERATION_UNSPECIFIED",
+                Self::Ptrace => "PTRACE",
+                Self::WriteMemory => "WRITE_MEMORY",
+                Self::OpenMemory => "OPEN_MEMORY",
+                Self::LoadModule => "LOAD_MODULE",
+                Self::UnloadModule => "UNLOAD_MODULE",
+                Self::LoadBpf => "LOAD_BPF",
+                Self::LoadKernel => "LOAD_KERNEL",
+                Self::WriteExecute => "WRITE_EXECUTE",
+                Self::MakeMemfd => "MAKE_MEMFD",
+                Self::RawSocket => "RAW_SOCKET",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "OPERATION_UNSPECIFIED" => Some(Self::Unspecified),
+                "PTRACE" => Some(Self::Ptrace),
+                "WRITE_MEMORY" => Some(Self::WriteMemory),
+                "OPEN_MEMORY" => Some(Self::OpenMemory),
+                "LOAD_MODULE" => Some(Self::LoadModule),
+                "UNLOAD_MODULE" => Some(Self::UnloadModule),
+                "LOAD_BPF" => Some(Self::LoadBpf),
+                "LOAD_KERNEL" => Some(Self::LoadKernel),
+                "WRITE_EXECUTE" => Some(Self::WriteExecute),
+                "MAKE_MEMFD" => Some(Self::MakeMemfd),
+                "RAW_SOCKET" => Some(Self::RawSocket),
+                _ => None,
+            }
+        }
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Target {
+    #[prost(message, optional, tag = "1")]
+    pub key: ::core::option::Option<ProcessKey>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub executable: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub comm: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IoUring {
+    /// As linux/io_uring.h numbers the operations.
+    #[prost(uint32, tag = "1")]
+    pub operation: u32,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub path: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    #[prost(message, optional, tag = "3")]
+    pub remote: ::core::option::Option<Endpoint>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Authentication {
+    #[prost(enumeration = "Outcome", tag = "1")]
+    pub outcome: i32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub service: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub user: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub remote_host: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    #[prost(bytes = "vec", optional, tag = "5")]
+    pub terminal: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShellLine {
+    #[prost(bytes = "vec", tag = "1")]
+    pub line: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Endpoint {

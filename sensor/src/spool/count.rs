@@ -28,11 +28,21 @@ impl Class {
     pub(crate) fn of(event: &Event) -> Self {
         match event.activity {
             Activity::File(_) => Self::File,
-            Activity::Network(_) => Self::Network,
+            Activity::Network(_) | Activity::Dns(_) | Activity::Tls(_) => Self::Network,
             Activity::Log(_) => Self::Log,
-            Activity::Fork { .. } | Activity::Exec(_) | Activity::Exit { .. } | Activity::SetCredentials { .. } => {
-                Self::Process
-            }
+            Activity::Fork { .. }
+            | Activity::Exec(_)
+            | Activity::ExecFailed(_)
+            | Activity::Exit { .. }
+            | Activity::SetName { .. }
+            | Activity::Mount(_)
+            | Activity::SetCredentials { .. }
+            | Activity::SetCapabilities { .. }
+            | Activity::Namespace(_)
+            | Activity::Tamper(_)
+            | Activity::IoUring(_)
+            | Activity::Authentication(_)
+            | Activity::ShellLine { .. } => Self::Process,
         }
     }
 

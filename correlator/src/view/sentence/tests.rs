@@ -15,12 +15,16 @@ fn nginx(activity: Activity) -> String {
 }
 
 fn file(operation: FileOperation, path: &[u8], previous: Option<&str>, mode: Option<u32>) -> Activity {
-    Activity::File(FileActivity { operation, path: path.into(), previous_path: previous.map(Into::into), mode })
+    Activity::File(FileActivity {
+        previous_path: previous.map(Into::into),
+        mode,
+        ..FileActivity::new(operation, path.into())
+    })
 }
 
 fn network(operation: NetworkOperation, remote: Option<&str>) -> Activity {
     let (local, remote) = ("[::1]:80".parse().unwrap(), remote.map(|remote| remote.parse().unwrap()));
-    Activity::Network(NetworkActivity { operation, transport: Transport::Tcp, local, remote })
+    Activity::Network(NetworkActivity::new(operation, Transport::Tcp, local, remote))
 }
 
 fn log(meaning: LogMeaning) -> bongsu_event::Event {
@@ -104,7 +108,7 @@ fn an_exec_tells_what_is_unusual_about_it() {
     let started = |image, script: Option<&str>| Exec { image, script: script.map(Into::into), ..Exec::default() };
     let mut hidden = process(900, "/memfd:x", &["[kworker/0:1]", "-d"]);
     hidden.ancestors = [ancestor(813, "/bin/sh")].into();
-    let memfd = ImageTraits { memfd: true, deleted: true, setuid: false };
+    let memfd = ImageTraits { memfd: true, deleted: true, setuid: false, upper_layer: false };
     assert_eq!(
         says(acts(hidden, Activity::Exec(started(memfd, None)))),
         "sh (pid 813) started /memfd:x -d under the name [kworker/0:1] (pid 900), a program that exists in memory only"

@@ -49,6 +49,7 @@ fn under(pid: u32, executable: &str, arguments: &[&str], user: &str, parents: &[
         cwd: "/".into(),
         credentials: Credentials { real: account(user), effective: account(user), ..Credentials::default() },
         container: None,
+        context: bongsu_event::Context::default(),
         ancestors: parents.iter().map(above).collect(),
     }
 }
@@ -70,10 +71,7 @@ impl Told {
     }
 
     fn file(&mut self, process: &Process, operation: FileOperation, path: &str, mode: Option<u32>) {
-        self.add(
-            Some(process),
-            Activity::File(FileActivity { operation, path: path.into(), previous_path: None, mode }),
-        );
+        self.add(Some(process), Activity::File(FileActivity { mode, ..FileActivity::new(operation, path.into()) }));
     }
 
     fn login(&mut self, outcome: Outcome) {
@@ -115,18 +113,11 @@ fn attack(told: &mut Told, sudo: impl FnOnce(&mut Told)) {
     let loader = under(5004, &in_folder("loader"), &["loader"], "backup", &[&script, &shell, &nginx, &init]);
     told.exec(&loader, ImageTraits::default(), None);
     let implant = Process { executable: "/memfd:kworker".into(), ..loader };
-    told.exec(&implant, ImageTraits { memfd: true, deleted: true, setuid: false }, None);
+    told.exec(&implant, ImageTraits { memfd: true, deleted: true, setuid: false, upper_layer: false }, None);
     let home: SocketAddr = ([127, 0, 0, 1], 4444).into();
     let (operation, transport) = (NetworkOperation::Connect, Transport::Tcp);
-    told.add(
-        Some(&implant),
-        Activity::Network(NetworkActivity {
-            operation,
-            transport,
-            local: ([127, 0, 0, 1], 50_000).into(),
-            remote: Some(home),
-        }),
-    );
+    let local = ([127, 0, 0, 1], 50_000).into();
+    told.add(Some(&implant), Activity::Network(NetworkActivity::new(operation, transport, local, Some(home))));
     let above = [&implant, &script, &shell, &nginx, &init];
     let mut helper = under(5005, &in_folder("backup-helper"), &["backup-helper"], "backup", &above);
     helper.credentials.effective = account("root");

@@ -45,7 +45,7 @@ fn files(events: Vec<Event>, folder: &Path) -> Vec<FileActivity> {
 }
 
 fn done(operation: FileOperation, path: &Path) -> FileActivity {
-    FileActivity { operation, path: bytes(path), previous_path: None, mode: None }
+    FileActivity::new(operation, bytes(path))
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn a_connection_is_told_by_the_one_who_begins_it() {
         let port = if rung.starts_with("raw_tracepoint") { 0 } else { port };
         let local = SocketAddr::new(address, port);
         let operation = NetworkOperation::Connect;
-        assert_eq!(*connect, NetworkActivity { operation, transport: Transport::Tcp, local, remote: Some(remote) });
+        assert_eq!(*connect, NetworkActivity::new(operation, Transport::Tcp, local, Some(remote)));
     }
 }
 
@@ -82,7 +82,7 @@ u = socket.socketpair()"
         let server = SocketAddr::new(address, ports.next().unwrap());
         let client = SocketAddr::new(address, ports.next().unwrap());
         let events = lab.life_of(pid);
-        let tcp = |operation, local, remote| NetworkActivity { operation, transport: Transport::Tcp, local, remote };
+        let tcp = |operation, local, remote| NetworkActivity::new(operation, Transport::Tcp, local, remote);
         let expected = [
             tcp(NetworkOperation::Listen, server, None),
             tcp(NetworkOperation::Connect, client, Some(server)),

@@ -140,7 +140,7 @@ fn images_without_a_name_are_told_and_can_be_fetched_when_their_process_is_gone(
     let (_, events) = lab.run(Command::new("/usr/bin/python3").args(["-c", run_memfd]));
     let (process, exec) = *execs(&events).last().unwrap();
     assert_eq!(process.executable, "/memfd:implant");
-    assert_eq!(exec.image, ImageTraits { memfd: true, deleted: false, setuid: false });
+    assert_eq!(exec.image, ImageTraits { memfd: true, deleted: false, setuid: false, upper_layer: false });
     let mut image = lab.probes.images.open_image(process.key).unwrap();
     let mut fetched = Vec::new();
     std::io::Read::read_to_end(&mut image, &mut fetched).unwrap();
@@ -153,7 +153,7 @@ fn images_without_a_name_are_told_and_can_be_fetched_when_their_process_is_gone(
     let (_, events) = lab.run(Command::new("/usr/bin/python3").args(["-c", run_deleted]).arg(&implant));
     let (process, exec) = *execs(&events).last().unwrap();
     assert_eq!(process.executable, implant.into_os_string().into_vec());
-    assert_eq!(exec.image, ImageTraits { memfd: false, deleted: true, setuid: false });
+    assert_eq!(exec.image, ImageTraits { memfd: false, deleted: true, setuid: false, upper_layer: false });
     assert_eq!(lab.probes.images.open_image(process.key).unwrap().metadata().unwrap().nlink(), 0);
 }
 
