@@ -40,7 +40,8 @@ pub enum PackError {
 pub fn pack<E: AsRef<[u8]>>(events: &[E]) -> Result<(usize, Vec<u8>), PackError> {
     let mut taken = fitting(events)?;
     loop {
-        let mut plain = Vec::new();
+        let lengths = events[..taken].iter().map(|event| framed_len(event.as_ref()));
+        let mut plain = Vec::with_capacity(lengths.sum());
         for event in &events[..taken] {
             let event = event.as_ref();
             plain.push(EVENTS_TAG);
@@ -56,13 +57,18 @@ pub fn pack<E: AsRef<[u8]>>(events: &[E]) -> Result<(usize, Vec<u8>), PackError>
     }
 }
 
+/// How many bytes an event takes in a plain batch.
+fn framed_len(event: &[u8]) -> usize {
+    1 + encoded_len_varint(event.len() as u64) + event.len()
+}
+
 /// How many events from the front stay within the limits on plain batches.
 fn fitting<E: AsRef<[u8]>>(events: &[E]) -> Result<usize, PackError> {
     let (mut bytes, mut args) = (0, 0);
     for (index, event) in events.iter().enumerate().take(limits::BATCH_EVENTS_MAX) {
         let event = event.as_ref();
         args += scan::event_args(event).map_err(|source| PackError::Refused { index, source })?;
-        bytes += 1 + encoded_len_varint(event.len() as u64) + event.len();
+        bytes += framed_len(event);
         if bytes > limits::BATCH_PLAIN_BYTES_MAX || args > limits::BATCH_ARGS_MAX {
             return Ok(index);
         }

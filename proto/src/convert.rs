@@ -15,9 +15,12 @@ pub use error::{DecodeError, EncodeError};
 use std::sync::Arc;
 
 use bongsu_event::{Event, Timestamp};
-use prost::Message as _;
+use prost::{
+    Message as _,
+    encoding::{WireType, encode_varint, encoded_len_varint},
+};
 
-pub use process::{decode_key, encode_key};
+pub use process::{decode_key, encode_key, line_to_bytes, process_to_bytes};
 
 use crate::{
     limits,
@@ -25,19 +28,8 @@ use crate::{
     v1,
 };
 
-/// The event as a message. Fails when it is too large even after its arguments were cut.
-pub fn encode_event(event: &Event) -> Result<v1::Event, EncodeError> {
-    let message = v1::Event {
-        time: event.time.0,
-        process: event.process.as_deref().map(process::encode),
-        activity: Some(activity::encode(&event.activity)),
-    };
-    let bytes = message.encoded_len();
-    if bytes > limits::EVENT_BYTES_MAX {
-        return Err(EncodeError::TooLarge { bytes });
-    }
-    Ok(message)
-}
+/// The number of `Event.process`.
+const EVENT_PROCESS: u32 = 2;
 
 /// The event of a message. Bytes should go through [`from_bytes`], which bounds what they cost first.
 pub fn decode_event(message: v1::Event) -> Result<Event, DecodeError> {
@@ -49,9 +41,30 @@ pub fn decode_event(message: v1::Event) -> Result<Event, DecodeError> {
     })
 }
 
-/// The event as it is spooled, sent and stored.
+/// The event as it is spooled, sent and stored. Fails when it is too large even after its arguments were cut.
 pub fn to_bytes(event: &Event) -> Result<Vec<u8>, EncodeError> {
-    Ok(encode_event(event)?.encode_to_vec())
+    let process = event.process.as_deref().map(|process| process_to_bytes(process, &line_to_bytes(&process.ancestors)));
+    assemble(event, process.as_deref())
+}
+
+/// As [`to_bytes`], for an event whose process is encoded already: `process` is what [`process_to_bytes`] made of it.
+pub fn assemble(event: &Event, process: Option<&[u8]>) -> Result<Vec<u8>, EncodeError> {
+    let time = v1::Event { time: event.time.0, ..v1::Event::default() };
+    let activity = v1::Event { activity: Some(activity::encode(&event.activity)), ..v1::Event::default() };
+    let process_len = process.map_or(0, |process| 1 + encoded_len_varint(process.len() as u64) + process.len());
+    let bytes = time.encoded_len() + process_len + activity.encoded_len();
+    if bytes > limits::EVENT_BYTES_MAX {
+        return Err(EncodeError::TooLarge { bytes });
+    }
+    let mut out = Vec::with_capacity(bytes);
+    time.encode_raw(&mut out);
+    if let Some(process) = process {
+        prost::encoding::encode_key(EVENT_PROCESS, WireType::LengthDelimited, &mut out);
+        encode_varint(process.len() as u64, &mut out);
+        out.extend_from_slice(process);
+    }
+    activity.encode_raw(&mut out);
+    Ok(out)
 }
 
 /// The event of bytes made by [`to_bytes`], here or by a peer who may lie.

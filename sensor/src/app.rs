@@ -61,7 +61,7 @@ pub(crate) async fn run(config: Config, identity: Identity, state_dir: &Path) ->
     let (spool, owner) = owner::own(spool);
     let spool_thread = spawn_blocking(move || owner.run());
     let (stop_sources, stop_uplink) = (CancellationToken::new(), CancellationToken::new());
-    let masker = config.mask.then(Masker::default).map(Arc::new);
+    let masker = config.mask.then(Masker::default);
 
     let mut sources = JoinSet::new();
     sources.spawn(name("tail", followed.run(Intake::new(&spool, &masker, &health), stop_sources.clone())));
@@ -134,21 +134,21 @@ async fn name(
 }
 
 /// The way into the spool: masks, appends, waits until it is durable.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Intake {
     spool: owner::Handle,
-    masker: Option<Arc<Masker>>,
+    masker: Option<Masker>,
     health: Arc<Health>,
 }
 
 impl Intake {
-    fn new(spool: &owner::Handle, masker: &Option<Arc<Masker>>, health: &Arc<Health>) -> Self {
+    fn new(spool: &owner::Handle, masker: &Option<Masker>, health: &Arc<Health>) -> Self {
         Self { spool: spool.clone(), masker: masker.clone(), health: Arc::clone(health) }
     }
 
     /// Takes a batch in; returns when it is durable, or counted as lost.
-    pub(crate) async fn take(&self, mut events: Vec<Event>, marks: Vec<owner::Mark>) -> Result<(), owner::Closed> {
-        if let Some(masker) = &self.masker {
+    pub(crate) async fn take(&mut self, mut events: Vec<Event>, marks: Vec<owner::Mark>) -> Result<(), owner::Closed> {
+        if let Some(masker) = &mut self.masker {
             for event in &mut events {
                 if masker.mask(event) {
                     count(&self.health.masked);
@@ -160,11 +160,14 @@ impl Intake {
 }
 
 /// Moves what the probes saw into the spool, until they are stopped and empty.
-async fn drain_probes(mut events: mpsc::Receiver<Vec<Event>>, intake: Intake) -> anyhow::Result<()> {
+async fn drain_probes(mut events: mpsc::Receiver<Vec<Event>>, mut intake: Intake) -> anyhow::Result<()> {
     const BATCHES_MAX: usize = 16;
     let mut batches = Vec::new();
     while events.recv_many(&mut batches, BATCHES_MAX).await > 0 {
-        intake.take(batches.drain(..).flatten().collect(), Vec::new()).await?;
+        // Nearly always there is one.
+        let mut events = batches.remove(0);
+        events.extend(batches.drain(..).flatten());
+        intake.take(events, Vec::new()).await?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod kernel;
 mod mask;
 mod probe;
 mod process_table;
+mod recent;
 mod spool;
 mod tail;
 mod uplink;

@@ -9,6 +9,8 @@ use bongsu_event::{Activity, Ancestor, Event, LogMeaning, Process};
 use bstr::BString;
 use regex_automata::{meta::Regex, util::captures::Captures};
 
+use crate::recent::Recent;
+
 const MASK: &[u8] = b"***";
 
 /// Group 1 says what follows is a secret, group 2 is the secret.
@@ -22,14 +24,24 @@ const SECRET: &str = concat!(
 /// An argument of its own, after which the secret is the next argument.
 const FLAG: &str = r"(?i-u)^--?[a-z-]*(?:password|passwd|passphrase|secret|token|api-?key)$";
 
-/// Finds secrets.
-#[derive(Debug)]
+/// Masks events.
+#[derive(Debug, Default)]
 pub(crate) struct Masker {
+    patterns: Patterns,
+    /// Processes as they look masked; `None` for those that have nothing to mask.
+    processes: Recent<Process, Option<Arc<Process>>>,
+    /// Whether there is something to mask in a line of ancestors.
+    lines: Recent<[Ancestor], bool>,
+}
+
+/// Finds secrets. A clone shares what was compiled, and has buffers of its own for the search.
+#[derive(Debug, Clone)]
+struct Patterns {
     secret: Regex,
     flag: Regex,
 }
 
-impl Default for Masker {
+impl Default for Patterns {
     fn default() -> Self {
         let compile = |pattern| {
             let syntax = regex_automata::util::syntax::Config::new().utf8(false);
@@ -40,29 +52,33 @@ impl Default for Masker {
     }
 }
 
+impl Clone for Masker {
+    fn clone(&self) -> Self {
+        Self { patterns: self.patterns.clone(), processes: Recent::default(), lines: Recent::default() }
+    }
+}
+
 impl Masker {
     /// Masks the event in place; true when there was something to mask.
-    pub(crate) fn mask(&self, event: &mut Event) -> bool {
+    pub(crate) fn mask(&mut self, event: &mut Event) -> bool {
         let mut masked = false;
         if let Some(process) = &mut event.process
-            && self.has_secret(process)
+            && let Some(clean) = self.masked(process)
         {
-            let process = Arc::make_mut(process);
-            self.mask_args(&mut process.args);
-            Arc::make_mut(&mut process.ancestors).iter_mut().for_each(|above| self.mask_args(&mut above.args));
+            *process = clean;
             masked = true;
         }
         match &mut event.activity {
             Activity::Log(log) => {
-                masked |= self.mask_text(&mut log.message);
+                masked |= self.patterns.mask_text(&mut log.message);
                 if let Some(LogMeaning::Elevation { command: Some(command), .. }) = &mut log.meaning {
-                    masked |= self.mask_text(command);
+                    masked |= self.patterns.mask_text(command);
                 }
             }
-            Activity::ShellLine { line } => masked |= self.mask_text(line),
+            Activity::ShellLine { line } => masked |= self.patterns.mask_text(line),
             Activity::Exec(exec) => {
                 for variable in &mut exec.environment {
-                    masked |= self.mask_text(variable);
+                    masked |= self.patterns.mask_text(variable);
                 }
             }
             _ => {}
@@ -70,15 +86,39 @@ impl Masker {
         masked
     }
 
-    fn has_secret(&self, process: &Process) -> bool {
-        let above = process.ancestors.iter().flat_map(|ancestor: &Ancestor| &ancestor.args);
-        process.args.iter().chain(above).any(|arg| self.secret.is_match(&arg[..]) || self.flag.is_match(&arg[..]))
+    /// The process without its secrets; `None` when it has none.
+    fn masked(&mut self, process: &Arc<Process>) -> Option<Arc<Process>> {
+        let Self { patterns, processes, lines } = self;
+        let mask = |process: &Process| {
+            let above = |line: &[Ancestor]| line.iter().any(|ancestor| patterns.any_secret(&ancestor.args));
+            let has_secret = patterns.any_secret(&process.args) || *lines.get_or_make(&process.ancestors, above);
+            has_secret.then(|| Arc::new(patterns.masked(process)))
+        };
+        processes.get_or_make(process, mask).clone()
+    }
+}
+
+impl Patterns {
+    fn any_secret(&self, args: &[BString]) -> bool {
+        args.iter().any(|arg| self.secret.is_match(&arg[..]) || self.is_flag(arg))
+    }
+
+    /// Most arguments are told by their first byte.
+    fn is_flag(&self, arg: &[u8]) -> bool {
+        arg.starts_with(b"-") && self.flag.is_match(arg)
+    }
+
+    fn masked(&self, process: &Process) -> Process {
+        let mut process = process.clone();
+        self.mask_args(&mut process.args);
+        Arc::make_mut(&mut process.ancestors).iter_mut().for_each(|above| self.mask_args(&mut above.args));
+        process
     }
 
     fn mask_args(&self, args: &mut [BString]) {
         let mut next_is_secret = false;
         for arg in args {
-            if std::mem::replace(&mut next_is_secret, self.flag.is_match(&arg[..])) {
+            if std::mem::replace(&mut next_is_secret, self.is_flag(arg)) {
                 *arg = MASK.into();
             } else {
                 self.mask_text(arg);
@@ -113,7 +153,7 @@ mod tests {
 
     #[test]
     fn secrets_in_text_are_masked_and_the_rest_is_kept() {
-        let masker = Masker::default();
+        let masker = Patterns::default();
         let cases = [
             ("COMMAND=/usr/bin/mysql --password=hunter2 db", "COMMAND=/usr/bin/mysql --password=*** db"),
             ("curl -H Authorization: Bearer abc.def x", "curl -H Authorization: Bearer *** x"),
@@ -136,7 +176,53 @@ mod tests {
     #[test]
     fn a_secret_that_is_an_argument_of_its_own_is_masked() {
         let mut args: Vec<BString> = ["x", "--token", "abc", "--verbose", "\u{e9}"].map(Into::into).into();
-        Masker::default().mask_args(&mut args);
+        Patterns::default().mask_args(&mut args);
         assert_eq!(args, ["x", "--token", "***", "--verbose", "\u{e9}"]);
+    }
+
+    #[test]
+    fn every_event_of_a_process_is_masked_and_what_has_no_secret_is_left_as_it_is() {
+        let key = bongsu_event::ProcessKey { boot: 1, pid: 2, start: 3 };
+        let process = |args: &[&str], ancestors: &Arc<[Ancestor]>| {
+            Arc::new(Process {
+                key,
+                pid: 2,
+                start: bongsu_event::Timestamp(0),
+                comm: "x".into(),
+                executable: "/x".into(),
+                args: args.iter().map(|arg| BString::from(*arg)).collect(),
+                args_cut: false,
+                cwd: "/".into(),
+                credentials: bongsu_event::Credentials::default(),
+                container: None,
+                context: bongsu_event::Context::default(),
+                ancestors: Arc::clone(ancestors),
+            })
+        };
+        let event = |process: &Arc<Process>| Event {
+            time: bongsu_event::Timestamp(0),
+            process: Some(Arc::clone(process)),
+            activity: Activity::Exit { code: 0, signal: 0 },
+        };
+        let parent = Ancestor {
+            key,
+            pid: 2,
+            comm: "sh".into(),
+            executable: "/sh".into(),
+            args: vec!["--token".into(), "abc".into()],
+            user: bongsu_event::Account::default(),
+        };
+        let below = process(&["x"], &[parent].into());
+        let own = process(&["x", "PASSWORD=y"], &Arc::default());
+        let plain = process(&["x"], &Arc::default());
+        let mut masker = Masker::default();
+        for _ in 0..2 {
+            let [mut below, mut own, mut untouched] = [&below, &own, &plain].map(event);
+            assert!(masker.mask(&mut below) && masker.mask(&mut own) && !masker.mask(&mut untouched));
+            assert_eq!(below.process.unwrap().ancestors[0].args, ["--token", "***"]);
+            assert_eq!(own.process.unwrap().args, ["x", "PASSWORD=***"]);
+            assert!(Arc::ptr_eq(&untouched.process.unwrap(), &plain));
+        }
+        assert_eq!(own.args, ["x", "PASSWORD=y"], "the table's own snapshot stays");
     }
 }

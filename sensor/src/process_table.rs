@@ -55,17 +55,12 @@ struct Node {
     parent_shown: Option<Arc<Process>>,
     /// The ancestors of children that see `shown` as their parent. Made for the first of them; the others share it.
     line: Option<Arc<[Ancestor]>>,
+    /// `shown` was found to be right, so many levels up, when [`ProcessTable::changes`] had that value.
+    checked: Option<(u64, usize)>,
     exited: bool,
 }
 
 impl Node {
-    /// From now on events show this.
-    fn show(&mut self, shown: Process) {
-        self.shown = Arc::new(shown);
-        self.inherited = false;
-        self.line = None;
-    }
-
     /// The ancestors of this node when its parent is not at hand. While it still shows its maker, the maker is the nearest.
     fn line_alone(&self) -> Arc<[Ancestor]> {
         if self.inherited { line(&self.shown) } else { Arc::clone(&self.shown.ancestors) }
@@ -76,6 +71,8 @@ impl Node {
 #[derive(Default)]
 pub(crate) struct ProcessTable {
     nodes: AHashMap<ProcessKey, Node>,
+    /// How often a snapshot was replaced that snapshots of children are built on. While it stays, what was right is right.
+    changes: u64,
     /// Those that ended, in that order.
     exited: VecDeque<ProcessKey>,
 }
@@ -117,20 +114,15 @@ impl ProcessTable {
         node.parent = node.parent.or(newcomer.parent);
         let parent = self.refresh_parent(key, Process::ANCESTORS_MAX);
         let ancestors = self.line_above(key, parent.is_some());
-        if let Some(node) = self.nodes.get_mut(&key) {
-            node.show(build(key, newcomer.start, program, ancestors));
-            node.parent_shown = parent.or(node.parent_shown.take());
-        }
+        self.show(key, build(key, newcomer.start, program, ancestors), parent);
         Some(previous)
     }
 
     /// The process changed its identities.
     pub(crate) fn set_credentials(&mut self, key: ProcessKey, credentials: &Credentials) {
         let Some(shown) = self.shown(key) else { return };
-        if shown.credentials != *credentials
-            && let Some(node) = self.nodes.get_mut(&key)
-        {
-            node.show(Process { credentials: credentials.clone(), ..Process::clone(&shown) });
+        if shown.credentials != *credentials {
+            self.show(key, Process { credentials: credentials.clone(), ..Process::clone(&shown) }, None);
         }
     }
 
@@ -158,6 +150,10 @@ impl ProcessTable {
     /// The snapshot of `key`, rebuilt when something above it changed. `depth` bounds the way up, and with it a loop of parents that a
     /// hostile /proc could show.
     fn refresh(&mut self, key: ProcessKey, depth: usize) -> Option<Arc<Process>> {
+        let node = self.nodes.get(&key)?;
+        if node.checked >= Some((self.changes, depth)) {
+            return Some(Arc::clone(&node.shown));
+        }
         let parent = self.refresh_parent(key, depth);
         let node = self.nodes.get(&key)?;
         let above_changed = match (&parent, &node.parent_shown) {
@@ -168,11 +164,34 @@ impl ProcessTable {
         };
         if node.inherited || above_changed {
             let ancestors = self.line_above(key, parent.is_some());
-            let node = self.nodes.get_mut(&key)?;
-            node.show(Process { key, pid: key.pid, start: node.start, ancestors, ..Process::clone(&node.shown) });
-            node.parent_shown = parent;
+            let node = self.nodes.get(&key)?;
+            let shown = Process { key, pid: key.pid, start: node.start, ancestors, ..Process::clone(&node.shown) };
+            self.show(key, shown, parent);
         }
-        Some(Arc::clone(&self.nodes.get(&key)?.shown))
+        let checked = self.is_checked_above(key, depth).then_some((self.changes, depth));
+        let node = self.nodes.get_mut(&key)?;
+        node.checked = checked;
+        Some(Arc::clone(&node.shown))
+    }
+
+    /// Whether all that is above `key`, so many levels up, was just checked. Not where a parent is unknown: it may yet become known.
+    fn is_checked_above(&self, key: ProcessKey, depth: usize) -> bool {
+        let Some(depth) = depth.checked_sub(1) else { return true };
+        let is_checked =
+            |parent| self.nodes.get(&parent).is_some_and(|node| node.checked >= Some((self.changes, depth)));
+        self.nodes.get(&key).and_then(|node| node.parent).is_none_or(is_checked)
+    }
+
+    /// From now on events show this of the process. `parent` is what it was built with, if that is another one than before.
+    fn show(&mut self, key: ProcessKey, shown: Process, parent: Option<Arc<Process>>) {
+        let Some(node) = self.nodes.get_mut(&key) else { return };
+        node.shown = Arc::new(shown);
+        node.inherited = false;
+        node.checked = None;
+        node.parent_shown = parent.or(node.parent_shown.take());
+        if node.line.take().is_some() {
+            self.changes += 1;
+        }
     }
 
     /// The parent's snapshot, as [`ProcessTable::refresh`] does it; `None` when there is none or it is too far up.
@@ -195,7 +214,8 @@ impl ProcessTable {
             self.forget_oldest();
         }
         let Newcomer { key, start, parent } = newcomer;
-        let node = Node { parent, start, shown, inherited, parent_shown: None, line: None, exited: false };
+        let node =
+            Node { parent, start, shown, inherited, parent_shown: None, line: None, checked: None, exited: false };
         self.nodes.insert(key, node);
     }
 

@@ -14,6 +14,7 @@
 //! disk and by one segment in memory.
 
 mod count;
+mod encode;
 pub(crate) mod owner;
 mod record;
 mod recover;
@@ -30,6 +31,7 @@ use std::{
 };
 
 use bongsu_proto::v1;
+use bytes::Bytes;
 
 pub(crate) use count::{Class, Counts, Reason};
 use record::{Record, Run};
@@ -111,8 +113,8 @@ pub(crate) enum Entry {
 pub(crate) struct Page {
     /// The first number it covers.
     pub(crate) first_seq: u64,
-    /// The encoded events.
-    pub(crate) events: Vec<Vec<u8>>,
+    /// The encoded events, as they lie in what was read of the segments.
+    pub(crate) events: Vec<Bytes>,
     /// The number of each event.
     pub(crate) numbers: Vec<u64>,
     /// The numbers between them that were given up.

@@ -83,13 +83,13 @@ impl Tail {
     }
 
     /// Follows until `stop`; what was written before it is read.
-    pub(crate) async fn run(mut self, intake: Intake, stop: CancellationToken) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self, mut intake: Intake, stop: CancellationToken) -> anyhow::Result<()> {
         let mut wake = std::pin::pin!(self.watch()?);
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let stopping = stop.is_cancelled();
-            while self.round(&intake).await? {}
+            while self.round(&mut intake).await? {}
             if stopping {
                 return Ok(());
             }
@@ -120,7 +120,7 @@ impl Tail {
     }
 
     /// Looks at every log once; true when there may be more.
-    async fn round(&mut self, intake: &Intake) -> anyhow::Result<bool> {
+    async fn round(&mut self, intake: &mut Intake) -> anyhow::Result<bool> {
         let mut more = false;
         for follower in &mut self.followers {
             let look = follower.look(ROUND_LINES_MAX);

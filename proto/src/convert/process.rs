@@ -2,6 +2,7 @@
 
 use bongsu_event::{Account, Ancestor, Context, Credentials, Namespaces, Pod, Process, ProcessKey, Timestamp};
 use bstr::BString;
+use prost::Message as _;
 
 use super::DecodeError;
 use crate::{limits, v1};
@@ -18,12 +19,12 @@ pub fn decode_key(key: &v1::ProcessKey) -> ProcessKey {
     ProcessKey { boot: key.boot, pid: key.pid, start: key.start }
 }
 
-pub(super) fn encode(process: &Process) -> v1::Process {
+/// A `v1::Process` encoded; `line` is what [`line_to_bytes`] made of its ancestors, who are the same for all children of a parent.
+#[must_use]
+pub fn process_to_bytes(process: &Process, line: &[u8]) -> Vec<u8> {
     let mut room = ArgsRoom { bytes: limits::PROCESS_ARGS_BYTES_MAX, count: limits::PROCESS_ARGS_MAX };
     let (args, cut) = room.take(&process.args);
-    let mut room = ArgsRoom { bytes: limits::ANCESTOR_ARGS_BYTES_MAX, count: limits::ANCESTOR_ARGS_MAX };
-    let ancestors = process.ancestors.iter().take(Process::ANCESTORS_MAX);
-    v1::Process {
+    let message = v1::Process {
         key: Some(encode_key(process.key)),
         start: process.start.0,
         comm: bytes(&process.comm),
@@ -33,9 +34,26 @@ pub(super) fn encode(process: &Process) -> v1::Process {
         cwd: bytes(&process.cwd),
         credentials: Some(encode_credentials(&process.credentials)),
         container: optional(process.container.as_ref()),
-        ancestors: ancestors.map(|ancestor| encode_ancestor(ancestor, &mut room)).collect(),
-        context: (process.context != Context::default()).then(|| encode_context(&process.context)),
-    }
+        ancestors: Vec::new(),
+        context: None,
+    };
+    let context = (process.context != Context::default()).then(|| encode_context(&process.context));
+    let context = v1::Process { context, ..v1::Process::default() };
+    let mut bytes = Vec::with_capacity(message.encoded_len() + line.len() + context.encoded_len());
+    // In the order of their numbers.
+    message.encode_raw(&mut bytes);
+    bytes.extend_from_slice(line);
+    context.encode_raw(&mut bytes);
+    bytes
+}
+
+/// The field `ancestors` of a `v1::Process`, encoded.
+#[must_use]
+pub fn line_to_bytes(ancestors: &[Ancestor]) -> Vec<u8> {
+    let mut room = ArgsRoom { bytes: limits::ANCESTOR_ARGS_BYTES_MAX, count: limits::ANCESTOR_ARGS_MAX };
+    let ancestors = ancestors.iter().take(Process::ANCESTORS_MAX);
+    let ancestors = ancestors.map(|ancestor| encode_ancestor(ancestor, &mut room)).collect();
+    v1::Process { ancestors, ..v1::Process::default() }.encode_to_vec()
 }
 
 fn encode_context(context: &Context) -> v1::Context {

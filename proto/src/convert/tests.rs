@@ -237,6 +237,12 @@ proptest! {
     }
 
     #[test]
+    fn assembled_from_its_parts_an_event_is_the_same_message(event in event()) {
+        let bytes = to_bytes(&event).unwrap();
+        prop_assert_eq!(v1::Event::decode(bytes.as_slice()).unwrap().encode_to_vec(), bytes);
+    }
+
+    #[test]
     fn no_bytes_panic(bytes in vec(any::<u8>(), 0..256)) {
         if let Ok(event) = from_bytes(&bytes) {
             // What is read can be written, and reads as the same.

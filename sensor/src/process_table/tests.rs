@@ -55,6 +55,41 @@ fn snapshots_are_shared_until_something_changes() {
 }
 
 #[test]
+fn a_change_far_above_shows_below() {
+    let mut table = ProcessTable::default();
+    table.seed(newcomer(1, 0), program("init"));
+    for pid in 2..=4 {
+        table.fork(key(pid - 1), newcomer(pid, pid - 1));
+        table.exec(newcomer(pid, pid - 1), program(&pid.to_string()));
+    }
+    assert_eq!(lineage(&table.shown(key(4)).unwrap()), ["3", "2", "init"]);
+    table.exec(newcomer(1, 0), program("systemd"));
+    assert_eq!(lineage(&table.shown(key(4)).unwrap()), ["3", "2", "systemd"]);
+}
+
+#[test]
+fn a_parent_that_is_told_of_late_shows_from_then_on() {
+    let mut table = ProcessTable::default();
+    table.seed(newcomer(2, 1), program("sh"));
+    table.fork(key(2), newcomer(3, 2));
+    assert_eq!(lineage(&table.shown(key(3)).unwrap()), ["sh"]);
+    table.seed(newcomer(1, 0), program("init"));
+    assert_eq!(lineage(&table.shown(key(3)).unwrap()), ["sh", "init"]);
+}
+
+#[test]
+fn children_of_one_parent_share_their_line() {
+    let mut table = ProcessTable::default();
+    table.seed(newcomer(1, 0), program("make"));
+    for pid in [2, 3] {
+        table.fork(key(1), newcomer(pid, 1));
+        table.exec(newcomer(pid, 1), program("cc"));
+    }
+    let [first, second] = [2, 3].map(|pid| table.shown(key(pid)).unwrap());
+    assert!(Arc::ptr_eq(&first.ancestors, &second.ancestors));
+}
+
+#[test]
 fn ancestors_outlive_their_own_entries() {
     let mut table = ProcessTable::default();
     table.seed(newcomer(1, 0), program("init"));

@@ -3,10 +3,10 @@
 //! Group commit: everything that waits in the queue is written and synced at once, so the price of an fsync is shared.
 
 use bongsu_event::Event;
-use bongsu_proto::convert;
+use bongsu_proto::convert::EncodeError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Account, Class, Entry, Page, PageMax, Reason, Spool, SpoolError};
+use super::{Account, Class, Entry, Page, PageMax, Reason, Spool, SpoolError, encode::Encoder};
 
 /// Requests that may wait; who has more waits.
 const QUEUE_REQUESTS_MAX: usize = 64;
@@ -48,6 +48,7 @@ pub(crate) struct Owner {
     spool: Spool,
     requests: mpsc::Receiver<Request>,
     durable: watch::Sender<u64>,
+    encoder: Encoder,
 }
 
 /// Puts the spool behind a queue.
@@ -56,7 +57,7 @@ pub(crate) fn own(spool: Spool) -> (Handle, Owner) {
     let (sender, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
     let (durable, watch) = watch::channel(spool.durable_seq());
     let handle = Handle { requests: sender, durable: watch, epoch: spool.epoch() };
-    (handle, Owner { spool, requests, durable })
+    (handle, Owner { spool, requests, durable, encoder: Encoder::default() })
 }
 
 impl Handle {
@@ -134,9 +135,9 @@ impl Owner {
         };
         for event in &events {
             let class = Class::of(event);
-            self.spool.append(match convert::to_bytes(event) {
+            self.spool.append(match self.encoder.encode(event) {
                 Ok(bytes) => Entry::Event(class, bytes),
-                Err(convert::EncodeError::TooLarge { .. }) => Entry::Lost(class, Reason::TooLarge),
+                Err(EncodeError::TooLarge { .. }) => Entry::Lost(class, Reason::TooLarge),
             });
         }
         for (key, value) in marks {

@@ -17,6 +17,7 @@ use super::{
     record::{Record, Run},
 };
 use bongsu_proto::{limits, v1};
+use bytes::Bytes;
 
 const MAGIC: &[u8; 8] = b"BGSSPOOL";
 pub(super) const HEADER: usize = 28;
@@ -307,9 +308,9 @@ pub(super) fn read(view: &View<'_>, offset: u64, bytes_max: usize) -> Result<Vec
     let error = |source| io_error("read", view.path)(source);
     let mut file = File::open(view.path).map_err(error)?;
     file.seek(SeekFrom::Start(offset)).map_err(error)?;
-    let mut bytes = Vec::new();
-    let limit = view.bytes.saturating_sub(offset).min(bytes_max as u64);
-    file.take(limit).read_to_end(&mut bytes).map_err(error)?;
+    let limit = usize::try_from(view.bytes.saturating_sub(offset)).map_or(bytes_max, |left| left.min(bytes_max));
+    let mut bytes = Vec::with_capacity(limit);
+    file.take(limit as u64).read_to_end(&mut bytes).map_err(error)?;
     Ok(bytes)
 }
 
@@ -353,10 +354,10 @@ impl Cursor {
 
     /// Adds records of the segment to the page; true when the page can take no more.
     pub(super) fn fill(&mut self, page: &mut Page, view: &View<'_>, max: PageMax) -> Result<bool, SpoolError> {
-        let mut bytes_in_page: usize = page.events.iter().map(Vec::len).sum();
+        let mut bytes_in_page: usize = page.events.iter().map(Bytes::len).sum();
         loop {
-            let chunk = read(view, self.offset, CHUNK)?;
-            let mut rest = chunk.as_slice();
+            let chunk = Bytes::from(read(view, self.offset, CHUNK)?);
+            let mut rest = &chunk[..];
             while let Ok((record, length)) = Record::decode(rest) {
                 match record {
                     Record::Event { seq, bytes, .. } if seq >= page.next_seq => {
@@ -365,7 +366,7 @@ impl Cursor {
                             return Ok(true);
                         }
                         bytes_in_page += bytes.len();
-                        page.events.push(bytes.to_vec());
+                        page.events.push(chunk.slice_ref(bytes));
                         page.numbers.push(seq);
                         page.next_seq = seq + 1;
                     }

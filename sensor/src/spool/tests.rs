@@ -6,6 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use bytes::Bytes;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{Account, Class, Config, Entry, PageMax, Reason, Spool, SpoolError};
@@ -30,7 +31,7 @@ fn fill(spool: &mut Spool, from: u64, to: u64) {
 }
 
 /// Every durable event after `from`, by number; checks that pages cover the numbers without gaps.
-fn drain(spool: &mut Spool, from: u64) -> BTreeMap<u64, Vec<u8>> {
+fn drain(spool: &mut Spool, from: u64) -> BTreeMap<u64, Bytes> {
     let mut events = BTreeMap::new();
     let mut next = from;
     loop {
@@ -393,7 +394,7 @@ proptest! {
             }
             let account = checked(&mut spool);
             for (seq, bytes) in drain(&mut spool, account.acked + 1) {
-                prop_assert_eq!(Some(&bytes), appended[usize::try_from(seq).unwrap() - 1].as_ref());
+                prop_assert_eq!(Some(&bytes[..]), appended[usize::try_from(seq).unwrap() - 1].as_deref());
             }
         }
     }

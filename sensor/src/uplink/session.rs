@@ -1,6 +1,9 @@
 //! One session: from connecting to whatever ends it.
 
-use std::{pin::pin, time::SystemTime};
+use std::{
+    pin::pin,
+    time::{Duration, SystemTime},
+};
 
 use bongsu_proto::{
     PROTOCOL, batch, limits,
@@ -28,8 +31,11 @@ use crate::spool::{PageMax, owner::Closed};
 const MESSAGES_MAX: usize = 4;
 /// Of one batch. Large enough that a transaction at the correlator is worth its fsync.
 const PAGE: PageMax = PageMax { events: 2_000, bytes: 2 * 1024 * 1024 };
+/// While events keep coming, batches leave this far apart: what gathers meanwhile shares the price of a message here and of a transaction
+/// over there. An event that follows a pause leaves at once.
+const GATHER: Duration = Duration::from_millis(50);
 /// The correlator has so long to answer Hello.
-const WELCOME_WITHIN: std::time::Duration = std::time::Duration::from_secs(20);
+const WELCOME_WITHIN: Duration = Duration::from_secs(20);
 
 /// Why a session ended, or never began.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +133,7 @@ async fn converse(uplink: &Uplink, channel: Channel, stop: &CancellationToken) -
     let session = Session {
         uplink,
         window: Window::new(stored_up_to),
+        next_batch: Instant::now(),
         outbox: vec![Outgoing::Ledger],
         requests,
         messages: messages.clone(),
@@ -174,6 +181,8 @@ enum Outgoing {
 struct Session<'a> {
     uplink: &'a Uplink,
     window: Window,
+    /// Before this the next batch still gathers.
+    next_batch: Instant,
     /// Answers come one for one request of the correlator, so it bounds this itself; see [`OUTBOX_MAX`].
     outbox: Vec<Outgoing>,
     requests: mpsc::Sender<v1::EvidenceRequest>,
@@ -197,14 +206,16 @@ impl Session<'_> {
         loop {
             let last = *durable.borrow_and_update();
             let pending = self.window.next_seq() <= last;
-            let has_batch = pending && self.window.has_room();
+            let is_page = last.saturating_sub(self.window.next_seq()) >= PAGE.events as u64;
+            let gathering = pending && !is_page && deadline.is_none() && Instant::now() < self.next_batch;
+            let has_batch = pending && !gathering && self.window.has_room();
             if let Some(deadline) = deadline
                 && ((!pending && self.window.all_acked()) || Instant::now() >= deadline)
             {
                 return self.farewell().await;
             }
-            let until = deadline.unwrap_or_else(|| Instant::now() + std::time::Duration::from_secs(3600));
-            let out_of_time = pin!(sleep_until(until));
+            let until = deadline.or(gathering.then_some(self.next_batch));
+            let time_up = pin!(sleep_until(until.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))));
             select! {
                 message = said.message() => match message?.and_then(|message| message.body) {
                     Some(message) => self.hear(message).await?,
@@ -214,9 +225,9 @@ impl Session<'_> {
                     let permit = permit.or(Err(SessionError::Closed))?;
                     permit.send(self.next_message().await?);
                 }
-                changed = durable.changed(), if !has_batch => changed.or(Err(Closed))?,
+                changed = durable.changed(), if !pending => changed.or(Err(Closed))?,
                 _ = ticks.tick() => self.say(Outgoing::Ledger),
-                () = out_of_time => {}
+                () = time_up => {}
                 () = stop.cancelled(), if deadline.is_none() => {
                     deadline = Some(Instant::now() + self.uplink.config.drain_max);
                 }
@@ -278,6 +289,7 @@ impl Session<'_> {
         // Before it leaves: from now on these events may be stored, so they are not shed any more.
         spool.sending(page.next_seq - 1).await?;
         self.window.sent(page.next_seq);
+        self.next_batch = Instant::now() + GATHER;
         let count = u32::try_from(taken).expect("a page has at most a few thousand events");
         let batch = v1::Batch { first_seq: page.first_seq, count, events, shed: page.shed };
         Ok(v1::SensorMessage { body: Some(Body::Batch(batch)) })
