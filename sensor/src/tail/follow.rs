@@ -192,16 +192,19 @@ impl Follower {
         let Some(current) = &self.current else {
             return Ok(false);
         };
-        match fs::metadata(&self.path) {
-            Ok(metadata) if identity(&metadata) == current.identity() => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-            Ok(_) => {}
+        if fs::metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == current.identity()) {
+            return Ok(false);
         }
         let left = current.identity();
         // Opened first: whatever came between has left the name by then, so that no file can slip through between two looks at the name.
-        let named = LogFile::open(&self.path)?;
-        let next = rotated::between(&self.path, current, &named, &self.read).unwrap_or(named);
+        // A name that nobody has hides nothing either: what was rotated away since is there under its new name.
+        let named = match LogFile::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            other => Some(other?),
+        };
+        let Some(next) = rotated::between(&self.path, current, named.as_ref(), &self.read).or(named) else {
+            return Ok(false);
+        };
         if let Some((mut older, _)) = self.old.take() {
             self.drain(&mut older, lines)?;
         }

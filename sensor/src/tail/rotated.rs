@@ -12,19 +12,29 @@ use std::{
 
 use super::{file::LogFile, position::identity};
 
-/// The oldest file of the log at `path` that was born between `current` and `named`, the one that has the name now. `None` when there is
-/// none, or the file system does not tell when files were made.
-pub(super) fn between(path: &Path, current: &LogFile, named: &LogFile, read: &VecDeque<(u64, u64)>) -> Option<LogFile> {
-    let lifetime = current.born()?..=named.born()?;
+/// The oldest file of the log at `path` that was born between `current` and `named`, the one that has the name now, if one has it. `None`
+/// when there is none, or the file system does not tell when files were made.
+pub(super) fn between(
+    path: &Path,
+    current: &LogFile,
+    named: Option<&LogFile>,
+    read: &VecDeque<(u64, u64)>,
+) -> Option<LogFile> {
+    let since = current.born()?;
+    let until = match named {
+        Some(named) => Some(named.born()?),
+        None => None,
+    };
     let directory = fs::read_dir(path.parent()?).ok()?;
     let candidate = |entry: fs::DirEntry| -> Option<(SystemTime, SystemTime, PathBuf)> {
         let metadata = entry.metadata().ok()?;
         let (made, id) = (metadata.created().ok()?, identity(&metadata));
         let fits = is_rotation_of(path, &entry.path())
             && metadata.is_file()
-            && lifetime.contains(&made)
+            && made >= since
+            && until.is_none_or(|until| made <= until)
             && id != current.identity()
-            && id != named.identity()
+            && named.is_none_or(|named| id != named.identity())
             && !read.contains(&id);
         fits.then_some((made, metadata.modified().ok()?, entry.path()))
     };

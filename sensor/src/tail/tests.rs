@@ -116,6 +116,23 @@ fn rotation_by_rename_loses_no_line_and_late_lines_come_first() {
 }
 
 #[test]
+fn files_rotated_away_are_read_while_nobody_has_the_name() {
+    let mut bench = Bench::new();
+    bench.write("log", "1\n");
+    bench.expect(&["1"]);
+    bench.rename("log", "log.1");
+    for (line, rotated) in [("2\n", "log.2"), ("3\n", "log.3")] {
+        bench.write("log", line);
+        bench.rename("log", rotated);
+    }
+    bench.expect(&["2", "3"]);
+    bench.expect(&[]);
+    bench.write("log", "4\n");
+    bench.expect(&["4"]);
+    assert_eq!(bench.gaps(), 0);
+}
+
+#[test]
 fn a_rotated_file_without_a_final_line_end_gives_its_last_line_when_it_is_let_go() {
     let mut bench = Bench::new();
     for (file, rotated, expected) in
