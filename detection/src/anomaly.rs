@@ -6,7 +6,8 @@
 //! over it is compared with the host's last [`Settings::windows_kept`] ones by principal components (linfa) of ln(1 + count),
 //! standardised: far out in a direction in which the host does vary counts, and so does leaving the proportions it keeps to. The
 //! distance is calibrated against the baseline's own distances, each measured without itself, to a probability p that a usual
-//! window lies as far out. The score is 100 (1 - p): the share of usual windows that are less unusual.
+//! window lies as far out. How far a window beats the baseline's records is calibrated apart, so that a host that works in bursts still
+//! shows what is new to it. The score is 100 (1 - p): the share of usual windows that are less unusual.
 //!
 //! # When it speaks
 //!

@@ -4,6 +4,10 @@
 //! T²); outside of it, it breaks the proportions that the host keeps to (the residual Q). Their sum, each in units of what is usual, is
 //! compared with the baseline's own, each window measured by a model that had not seen it, since a model flatters what it
 //! was made from. Beyond what the baseline ever showed, the logarithm of the distance is taken to have an exponential tail.
+//!
+//! A host whose load comes in bursts has many distant windows, among which one that does something new would not stand out. So a third
+//! distance is measured apart: by how much a window beats the baseline's record in each feature. Bursts beat records by little; a failed
+//! login where there had never been one beats it by a lot. The two probabilities count as two tries.
 
 use std::error::Error;
 
@@ -38,8 +42,15 @@ const PARTS: usize = 4;
 /// The part of the baseline that the tail is fitted to.
 const TAIL: f64 = 0.25;
 
-/// The least mean excess of the tail: no baseline is so even that a tenth more would be impossible.
+/// The least mean excess of the tail of distances: no baseline is so even that a tenth more would be impossible.
 const EXCESS_MIN: f64 = 0.25;
+/// The same for how far records are beaten, of which a baseline has few examples.
+const RECORD_EXCESS_MIN: f64 = 0.8;
+
+/// A record counts as beaten from so many deviations on: one event where there had never been one beats none.
+const RECORD_MARGIN: f64 = 2.0;
+/// The least that is told from none, in squared deviations.
+const EXCESS_SQUARE_MIN: f64 = 0.25;
 
 /// A baseline that no model could be made from.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +78,8 @@ pub(super) struct Measure {
 struct Space {
     mean: Array1<f64>,
     deviation: Array1<f64>,
+    /// The most there was of each feature.
+    records: Array1<f64>,
     /// One component a row.
     components: Array2<f64>,
     variances: Vec<f64>,
@@ -77,39 +90,59 @@ struct Space {
 #[derive(Debug)]
 pub(super) struct Model {
     space: Space,
-    /// Logarithms of the baseline's own distances, ascending.
+    distances: Tail,
+    excesses: Tail,
+}
+
+/// How one kind of distance is distributed over usual windows.
+#[derive(Debug)]
+struct Tail {
+    /// Logarithms of the baseline's own, ascending.
     own: Vec<f64>,
-    tail_begin: f64,
-    tail_excess: f64,
+    begin: f64,
+    excess: f64,
 }
 
 impl Model {
     pub(super) fn fit(windows: &[Counts]) -> Result<Self, FitError> {
         let space = Space::fit(windows.iter())?;
-        let mut own = Vec::with_capacity(windows.len());
+        let (mut distances, mut excesses) = (Vec::with_capacity(windows.len()), Vec::with_capacity(windows.len()));
         for part in 0..PARTS {
             let of_part = |(at, _): &(usize, &Counts)| at % PARTS == part;
             let others = windows.iter().enumerate().filter(|window| !of_part(window)).map(|(_, window)| window);
             let model = Space::fit(others)?;
-            own.extend(windows.iter().enumerate().filter(of_part).map(|(_, window)| log(model.distance(window).0)));
+            for (_, window) in windows.iter().enumerate().filter(of_part) {
+                distances.push(log(model.distance(window).0));
+                excesses.push(log_excess(model.excess(window)));
+            }
         }
-        own.sort_unstable_by(f64::total_cmp);
-        let begin = own.len() - quarter(own.len());
-        let tail_begin = own[begin - 1];
-        let excess = own[begin..].iter().map(|distance| distance - tail_begin).sum::<f64>() / count(own.len() - begin);
-        Ok(Self { space, tail_begin, tail_excess: excess.max(EXCESS_MIN), own })
+        Ok(Self { space, distances: Tail::of(distances, EXCESS_MIN), excesses: Tail::of(excesses, RECORD_EXCESS_MIN) })
     }
 
     pub(super) fn measure(&self, window: &Counts) -> Measure {
         let (distance, parts) = self.space.distance(window);
-        let log = log(distance);
-        let probability = if log > self.tail_begin {
-            TAIL * (-(log - self.tail_begin) / self.tail_excess).exp()
-        } else {
-            let below = self.own.partition_point(|own| *own < log);
-            count(self.own.len() - below) / count(self.own.len())
-        };
-        Measure { distance, probability, parts }
+        let as_a_whole = self.distances.probability(log(distance));
+        let by_records = self.excesses.probability(log_excess(self.space.excess(window)));
+        Measure { distance, probability: (2.0 * as_a_whole.min(by_records)).min(1.0), parts }
+    }
+}
+
+impl Tail {
+    fn of(mut own: Vec<f64>, excess_min: f64) -> Self {
+        own.sort_unstable_by(f64::total_cmp);
+        let first = own.len() - quarter(own.len());
+        let begin = own[first - 1];
+        let excess = own[first..].iter().map(|distance| distance - begin).sum::<f64>() / count(own.len() - first);
+        Self { begin, excess: excess.max(excess_min), own }
+    }
+
+    /// The estimated share of usual windows that lie at least as far out.
+    fn probability(&self, log: f64) -> f64 {
+        if log > self.begin {
+            return TAIL * (-(log - self.begin) / self.excess).exp();
+        }
+        let below = self.own.partition_point(|own| *own < log);
+        count(self.own.len() - below) / count(self.own.len())
     }
 }
 
@@ -121,6 +154,9 @@ impl Space {
         let square = rows.iter().map(|row| (row - &mean).mapv(|value| value * value));
         let variance = square.fold(Array1::zeros(FEATURES), |sum: Array1<f64>, row| sum + row) / (observed - 1.0);
         let deviation = variance.mapv(|variance| variance.sqrt().max(DEVIATION_MIN));
+        let records = rows.iter().fold(Array1::zeros(FEATURES), |most: Array1<f64>, row| {
+            most.iter().zip(row).map(|(most, value)| most.max(*value)).collect()
+        });
         let mut standard = Array2::zeros((rows.len() + 2 * FEATURES, FEATURES));
         for (mut target, row) in standard.rows_mut().into_iter().zip(&rows) {
             target.assign(&((row - &mean) / &deviation));
@@ -138,7 +174,7 @@ impl Space {
         let variance = |value: &f64| ((value / scale).powi(2) / (observed - 1.0)).max(VARIANCE_MIN);
         let variances: Vec<f64> = pca.singular_values().iter().take(COMPONENTS).map(variance).collect();
         let components = pca.components().slice(s![..variances.len(), ..]).to_owned();
-        let mut space = Self { variances, components, mean, deviation, residual: 1.0 };
+        let mut space = Self { variances, components, mean, deviation, records, residual: 1.0 };
         let residuals: f64 = rows.iter().map(|row| space.split(row).1.mapv(|value| value * value).sum()).sum();
         space.residual = (residuals / observed).max(RESIDUAL_MIN);
         Ok(space)
@@ -150,6 +186,12 @@ impl Space {
         let inside = self.components.dot(&standard);
         let outside = &standard - &self.components.t().dot(&inside);
         (inside, outside, standard)
+    }
+
+    /// How far a window beats the records, in squared deviations beyond the margin.
+    fn excess(&self, window: &Counts) -> f64 {
+        let beyond = (scaled(window) - &self.records) / &self.deviation;
+        beyond.iter().map(|by| (by - RECORD_MARGIN).max(0.0).powi(2)).sum()
     }
 
     /// The distance, and each feature's part in it.
@@ -173,6 +215,11 @@ fn scaled(window: &Counts) -> Array1<f64> {
 /// The logarithm of a distance, which rounding may leave a little below zero.
 fn log(distance: f64) -> f64 {
     distance.max(1e-6).ln()
+}
+
+/// The same of an excess. Most windows beat no record: those are all alike.
+fn log_excess(excess: f64) -> f64 {
+    excess.max(EXCESS_SQUARE_MIN).ln()
 }
 
 /// The size of the tail of `all`, never empty nor whole.

@@ -9,7 +9,7 @@ use bongsu_event::{
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{model::Model, *};
+use super::{feature::FEATURES, model::Model, *};
 use crate::Entity;
 
 const SENSOR: SensorId = SensorId(Uuid::from_u128(7));
@@ -165,6 +165,30 @@ fn one_event_of_a_kind_never_seen_is_no_alarm() {
 }
 
 #[test]
+fn bursts_of_work_do_not_hide_something_new() {
+    // Seconds on a machine that builds software now and then: thousands of programs and files, or a handful.
+    let mut counts = [[0; FEATURES]; 28];
+    for (at, window) in (0_u32..).zip(&mut counts) {
+        (window[0], window[2], window[10]) = (4 + at % 3, 5 + at % 3, 1 + at % 2);
+        if at % 3 == 1 {
+            let files = 1 << (at * 7 % 12);
+            for feature in [0, 2, 3, 10, 11, 12, 13] {
+                window[feature] += files;
+            }
+        }
+    }
+    let model = Model::fit(&counts).unwrap();
+    // Guessed passwords, a login, root, a program from /tmp that reads what is sensitive.
+    let mut attack = counts[0];
+    (attack[4], attack[5], attack[14], attack[15], attack[16], attack[17], attack[18]) = (6, 5, 2, 6, 1, 2, 9);
+    let improbable = model.measure(&attack).probability;
+    assert!(improbable < 0.002, "{improbable}");
+    let mut burst = counts[1];
+    burst[0] *= 2;
+    assert!(model.measure(&burst).probability > 0.1, "one more burst");
+}
+
+#[test]
 fn being_far_busier_in_the_usual_proportions_counts_too() {
     let mut world = World::new(Settings::default());
     (0..100).for_each(|window| world.usual(window));
@@ -251,10 +275,10 @@ fn a_full_host_fits_the_bound() {
     let mut world = World::new(Settings::default());
     let host = world.engine.hosts.entry(SENSOR).or_default();
     for window in 0..288 {
-        host.memory.baseline.learn([1_000_000 - window; feature::FEATURES], 288);
+        host.memory.baseline.learn([1_000_000 - window; FEATURES], 288);
     }
     (0..2000).for_each(|mark| host.memory.known.learn(u32::MAX - mark));
-    let measure = |distance| model::Measure { distance, probability: 0.0, parts: [0.0; feature::FEATURES] };
+    let measure = |distance| model::Measure { distance, probability: 0.0, parts: [0.0; FEATURES] };
     for at in 0..300 {
         host.memory.budget.spend(Timestamp(i64::MAX), &measure(1.1_f64.powi(at) * 7.3), 1000, WINDOW);
     }
@@ -301,11 +325,11 @@ proptest! {
     #[test]
     fn no_baseline_panics_and_every_probability_is_one(
         windows in proptest::collection::vec(prop_oneof![
-            Just([0; feature::FEATURES]),
-            any::<[bool; feature::FEATURES]>().prop_map(|bits| bits.map(|bit| if bit { 1_000_000 } else { 0 })),
-            any::<[u8; feature::FEATURES]>().prop_map(|counts| counts.map(u32::from)),
+            Just([0; FEATURES]),
+            any::<[bool; FEATURES]>().prop_map(|bits| bits.map(|bit| if bit { 1_000_000 } else { 0 })),
+            any::<[u8; FEATURES]>().prop_map(|counts| counts.map(u32::from)),
         ], 2..60),
-        probe: [u16; feature::FEATURES],
+        probe: [u16; FEATURES],
     ) {
         if let Ok(model) = Model::fit(&windows) {
             let measure = model.measure(&probe.map(u32::from));

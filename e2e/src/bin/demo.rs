@@ -21,6 +21,8 @@ use bongsu_e2e::{
 };
 use clap::Parser;
 
+/// One window in twenty: the demo has no day, and a machine that does other work meanwhile is not calm within half a minute.
+const FINDINGS_PER_DAY: u32 = 86_400 / 20;
 /// How long one window of the anomaly detector is here. A real site's are minutes long; the demo has less time.
 const WINDOW: Duration = Duration::from_secs(1);
 /// How many of them make a baseline.
@@ -84,7 +86,7 @@ impl Demo {
         let ground = Ground::new()?;
         let mut log = AuthLog::open(&ground.path("auth.log"))?;
         let options = SiteOptions::default().follow(log.path()).correlator(&format!(
-            "[slack]\nwebhook_url = \"{}\"\n\n[anomaly]\nwindow_seconds = {}\nbaseline_windows = {BASELINE_WINDOWS}\n",
+            "[slack]\nwebhook_url = \"{}\"\n\n[anomaly]\nwindow_seconds = {}\nbaseline_windows = {BASELINE_WINDOWS}\nfindings_per_day = {FINDINGS_PER_DAY}\n",
             slack.url(),
             WINDOW.as_secs()
         ));
