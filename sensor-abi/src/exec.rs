@@ -1,6 +1,6 @@
-//! Process records: fork, exec, exit and the setuid family.
+//! Process records: fork, exec, exit, new names and the setuid family.
 
-use crate::{Creds, Header, Record, TaskRef};
+use crate::{Creds, Header, Place, Record, TaskRef};
 
 /// A new process. `header.task` is who made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,6 +35,12 @@ pub struct Exec {
     pub mode: u32,
     /// The thread's name.
     pub comm: [u8; 16],
+    /// Where the process stands.
+    pub place: Place,
+    /// Names that the image has.
+    pub links: u32,
+    /// Always 0.
+    pub reserved: u32,
     /// Bytes of the walk to the image.
     pub executable_len: u16,
     /// Bytes of the walk to the working directory.
@@ -46,7 +52,7 @@ pub struct Exec {
     /// Bytes of argv.
     pub args_len: u16,
     /// Always 0.
-    pub reserved: [u16; 3],
+    pub unused: [u16; 3],
 }
 
 impl Exec {
@@ -58,6 +64,8 @@ impl Exec {
     pub const NO_LINKS: u32 = 4;
     /// The image lies in memory only.
     pub const MEMFD: u32 = 8;
+    /// The image is a file of an overlay mount and lies in its writable layer.
+    pub const UPPER_LAYER: u32 = 16;
 }
 
 /// The last thread of a process ended.
@@ -84,6 +92,18 @@ pub struct SetCredentials {
     pub after: Creds,
 }
 
+/// The first thread of a process got another name, not by exec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct SetName {
+    /// Head.
+    pub header: Header,
+    /// The name before, with its NUL.
+    pub before: [u8; 16],
+    /// The name from now on, likewise.
+    pub after: [u8; 16],
+}
+
 // SAFETY: repr(C), only integers, sizes below show that there is no padding.
 unsafe impl Record for Fork {}
 // SAFETY: as above.
@@ -92,9 +112,12 @@ unsafe impl Record for Exec {}
 unsafe impl Record for Exit {}
 // SAFETY: as above.
 unsafe impl Record for SetCredentials {}
+// SAFETY: as above.
+unsafe impl Record for SetName {}
 
 const _: () = assert!(size_of::<Fork>() == 64);
-const _: () = assert!(size_of::<Exec>() == 32 + 16 + 32 + 16 + 16 + 16);
-const _: () = assert!(core::mem::offset_of!(Exec, executable_len) == 112);
+const _: () = assert!(size_of::<Exec>() == 32 + 16 + 32 + 16 + 16 + 48 + 8 + 16);
+const _: () = assert!(core::mem::offset_of!(Exec, executable_len) == 168);
 const _: () = assert!(size_of::<Exit>() == 40);
 const _: () = assert!(size_of::<SetCredentials>() == 96);
+const _: () = assert!(size_of::<SetName>() == 64);

@@ -14,6 +14,8 @@ pub enum Kind {
     Exit = 3,
     /// [`crate::SetCredentials`].
     SetCredentials = 4,
+    /// [`crate::SetName`].
+    SetName = 6,
     /// A [`crate::File`] opened and made by the same call.
     Create = 16,
     /// A [`crate::File`] opened for writing.
@@ -35,11 +37,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Fork,
         Self::Exec,
         Self::Exit,
         Self::SetCredentials,
+        Self::SetName,
         Self::Create,
         Self::Write,
         Self::Read,

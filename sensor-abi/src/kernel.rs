@@ -49,6 +49,26 @@ offsets! {
     task_comm: "task_struct"."comm",
     /// Absent without CONFIG_AUDIT.
     task_login: "task_struct"."loginuid",
+    task_stack: "task_struct"."stack",
+    task_struct_pid: "task_struct"."thread_pid",
+    task_namespaces: "task_struct"."nsproxy",
+    cred_capabilities: "cred"."cap_effective",
+    cred_user_namespace: "cred"."user_ns",
+    signal_pids: "signal_struct"."pids",
+    signal_terminal: "signal_struct"."tty",
+    /// Absent without CONFIG_TTY.
+    terminal_name: "tty_struct"."name",
+    pid_level: "pid"."level",
+    pid_numbers: "pid"."numbers",
+    upid_number: "upid"."nr",
+    upid_namespace: "upid"."ns",
+    namespaces_mount: "nsproxy"."mnt_ns",
+    namespaces_net: "nsproxy"."net_ns",
+    mount_namespace: "mnt_namespace"."ns",
+    pid_namespace: "pid_namespace"."ns",
+    net_namespace: "net"."ns",
+    user_namespace: "user_namespace"."ns",
+    namespace_number: "ns_common"."inum",
     /// uid, gid, suid, sgid, euid and egid follow each other in every kernel.
     cred_uid: "cred"."uid",
     mm_arg_start: "mm_struct"."arg_start",
@@ -120,13 +140,13 @@ pub struct Settings {
     pub exit_tells_last: u32,
     /// The index of the memory controller in css_set.subsys, or [`ABSENT`].
     pub memory_controller: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// Bytes from an inode of an overlay mount to the dentry of the file in the writable layer, or [`ABSENT`].
+    pub overlay_upper: u32,
 }
 
 impl Settings {
     /// What the object holds until the loader sets it.
-    pub const UNKNOWN: Self = Self { own_pid: 0, exit_tells_last: 0, memory_controller: ABSENT, reserved: 0 };
+    pub const UNKNOWN: Self = Self { own_pid: 0, exit_tells_last: 0, memory_controller: ABSENT, overlay_upper: ABSENT };
 }
 
 // SAFETY: repr(C) and only u32.

@@ -13,12 +13,14 @@ mod file;
 mod header;
 mod kernel;
 mod network;
+mod place;
 
-pub use exec::{Exec, Exit, Fork, SetCredentials};
+pub use exec::{Exec, Exit, Fork, SetCredentials, SetName};
 pub use file::{File, PathText};
 pub use header::{Creds, Header, Kind, TaskRef};
 pub use kernel::{ABSENT, Counters, Offsets, Settings};
 pub use network::Network;
+pub use place::Place;
 
 /// Bytes of argv a record carries at most.
 pub const ARGS_MAX: u64 = 4096;

@@ -9,6 +9,7 @@
 mod file;
 mod globals;
 mod maps;
+mod place;
 mod probes;
 mod record;
 mod socket;

@@ -14,3 +14,4 @@ mod fork;
 mod listen;
 mod open;
 mod rename;
+mod set_name;

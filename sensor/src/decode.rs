@@ -4,6 +4,7 @@
 //! Bytes that are no record give a [`DecodeError`], which the reader counts; nothing here panics (tested with arbitrary bytes).
 
 mod path;
+mod process;
 #[cfg(test)]
 mod tests;
 
@@ -11,9 +12,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bongsu_event::{FileOperation, NetworkActivity, NetworkOperation, Transport};
 use bongsu_sensor_abi::{self as abi, Creds, Header, Kind, Record, TaskRef};
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 use path::Text;
+pub(crate) use process::Program;
 
 /// A record of the kernel's, typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,26 +34,10 @@ pub(crate) enum Action {
     Fork { child: TaskRef, parent: TaskRef },
     Exec(Box<Program>),
     Exit { code: u8, signal: u8 },
+    SetName { before: BString, after: BString },
     SetCredentials { before: Creds, after: Creds },
     File(FileAction),
     Network(NetworkActivity),
-}
-
-/// A program that started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Program {
-    pub(crate) parent: TaskRef,
-    pub(crate) creds: Creds,
-    pub(crate) comm: BString,
-    pub(crate) executable: BString,
-    pub(crate) cwd: BString,
-    pub(crate) script: Option<BString>,
-    /// The path of its cgroup.
-    pub(crate) cgroup: BString,
-    pub(crate) args: Vec<BString>,
-    pub(crate) args_cut: bool,
-    pub(crate) image: bongsu_event::ImageTraits,
-    pub(crate) inode: u64,
 }
 
 /// Something done to a file.
@@ -99,8 +85,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
             let fork: abi::Fork = head(bytes)?;
             Action::Fork { child: fork.child, parent: fork.parent }
         }
-        Kind::Exec => Action::Exec(Box::new(exec(bytes)?)),
-        Kind::Exit => exit(&head(bytes)?),
+        Kind::Exec => Action::Exec(Box::new(process::exec(bytes)?)),
+        Kind::Exit => process::exit(&head(bytes)?),
+        Kind::SetName => process::set_name(&head(bytes)?),
         Kind::SetCredentials => {
             let change: abi::SetCredentials = head(bytes)?;
             Action::SetCredentials { before: change.before, after: change.after }
@@ -120,51 +107,6 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
 
 fn head<H: Record>(bytes: &[u8]) -> Result<H, DecodeError> {
     H::read(bytes).ok_or(DecodeError::Short(bytes.len()))
-}
-
-fn exec(bytes: &[u8]) -> Result<Program, DecodeError> {
-    let exec: abi::Exec = head(bytes)?;
-    let flags = exec.header.flags;
-    let mut text = Text::behind::<abi::Exec>(bytes);
-    let path_cut = flags & abi::Exec::PATH_CUT != 0;
-    let executable = path::walk(text.take(exec.executable_len)?, path_cut);
-    let cwd = path::walk(text.take(exec.cwd_len)?, path_cut);
-    let script = path::string(text.take(exec.script_len)?);
-    let cgroup = path::walk(text.take(exec.cgroup_len)?, false);
-    let args = arguments(text.take(exec.args_len)?);
-    // Files of /dev/shm that were unlinked before they ran lie on tmpfs as well; only memfd_create gives this name.
-    let memfd = flags & abi::Exec::MEMFD != 0 && executable.starts_with(b"/memfd:");
-    let no_links = flags & abi::Exec::NO_LINKS != 0;
-    // Set-gid counts only together with group-execute; without it the bit means mandatory locking.
-    let setuid =
-        exec.mode & libc::S_ISUID != 0 || exec.mode & (libc::S_ISGID | libc::S_IXGRP) == libc::S_ISGID | libc::S_IXGRP;
-    Ok(Program {
-        parent: exec.parent,
-        creds: exec.creds,
-        comm: exec.comm.split(|byte| *byte == 0).next().unwrap_or_default().into(),
-        script: (!script.is_empty()).then(|| path::join(&cwd, &script)),
-        executable,
-        cwd,
-        cgroup,
-        args,
-        args_cut: flags & abi::Exec::ARGS_CUT != 0,
-        image: bongsu_event::ImageTraits { memfd, deleted: no_links && !memfd, setuid, upper_layer: false },
-        inode: exec.inode,
-    })
-}
-
-/// argv as it lies in the program's stack: each argument followed by NUL, the last one perhaps cut before its NUL.
-fn arguments(bytes: &[u8]) -> Vec<BString> {
-    if bytes.is_empty() {
-        return Vec::new();
-    }
-    bytes.strip_suffix(b"\0").unwrap_or(bytes).split_str(b"\0").map(BString::from).collect()
-}
-
-fn exit(exit: &abi::Exit) -> Action {
-    // wait(2)'s encoding: the signal in the low seven bits, the code in the second byte; both masks leave what fits.
-    let [low, code, ..] = exit.status.to_le_bytes();
-    Action::Exit { code, signal: low & 0x7f }
 }
 
 fn file(bytes: &[u8], operation: FileOperation) -> Result<FileAction, DecodeError> {

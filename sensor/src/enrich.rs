@@ -5,6 +5,7 @@
 
 pub(crate) mod clock;
 mod container;
+mod context;
 mod users;
 
 use std::{path::PathBuf, sync::Arc};
@@ -101,6 +102,12 @@ impl Enricher {
                 }
                 (process, Activity::Exit { code, signal })
             }
+            Action::SetName { before, after } => {
+                // One that is not known yet is read from /proc, perhaps with the new name already.
+                self.process(task);
+                self.table.set_name(key, after);
+                (self.process(task), Activity::SetName { before })
+            }
             Action::SetCredentials { before, after } => {
                 let shown = self.process(task);
                 let after = self.credentials(&after);
@@ -133,6 +140,7 @@ impl Enricher {
             cwd: program.cwd,
             credentials: self.credentials(&program.creds),
             container: container::id(&program.cgroup),
+            context: context::of(&program.place, &program.cgroup),
         };
         let previous_executable = self.table.exec(newcomer, new);
         let exec = Exec {
@@ -140,6 +148,8 @@ impl Enricher {
             script: program.script,
             image: program.image,
             inode: program.inode,
+            device: program.device,
+            links: program.links,
             ..Exec::default()
         };
         (self.process(task), Activity::Exec(exec))
@@ -160,7 +170,7 @@ impl Enricher {
         }
         self.table.shown(key).unwrap_or_else(|| {
             // The table holds what was just put in; this arm keeps even a mistake there from costing an event.
-            let NewProgram { comm, executable, args, args_cut, cwd, credentials, container } = unknown();
+            let NewProgram { comm, executable, args, args_cut, cwd, credentials, container, context } = unknown();
             let (start, ancestors) = (self.clock.wall(task.start_ns), Arc::default());
             let pid = task.pid;
             Arc::new(Process {
@@ -174,7 +184,7 @@ impl Enricher {
                 cwd,
                 credentials,
                 container,
-                context: Context::default(),
+                context,
                 ancestors,
             })
         })
@@ -191,6 +201,7 @@ impl Enricher {
             cwd: shown.cwd,
             credentials: self.credentials(&shown.creds),
             container: container::id(&shown.cgroup),
+            context: Context { pod: container::pod(&shown.cgroup), ..shown.context },
         };
         self.table.seed(Newcomer { key, start, parent }, program);
     }
@@ -235,5 +246,6 @@ fn unknown() -> NewProgram {
         cwd: BString::default(),
         credentials: Credentials::default(),
         container: None,
+        context: Context::default(),
     }
 }

@@ -15,7 +15,7 @@ mod tests;
 use std::{collections::VecDeque, sync::Arc};
 
 use ahash::AHashMap;
-use bongsu_event::{Ancestor, Credentials, Process, ProcessKey, Timestamp};
+use bongsu_event::{Ancestor, Context, Credentials, Process, ProcessKey, Timestamp};
 use bstr::BString;
 
 /// More processes than this at once, and the oldest we know are forgotten (and read from /proc again when they act).
@@ -34,6 +34,7 @@ pub(crate) struct NewProgram {
     pub(crate) cwd: BString,
     pub(crate) credentials: Credentials,
     pub(crate) container: Option<BString>,
+    pub(crate) context: Context,
 }
 
 /// A process that has just been met.
@@ -123,6 +124,14 @@ impl ProcessTable {
         let Some(shown) = self.shown(key) else { return };
         if shown.credentials != *credentials {
             self.show(key, Process { credentials: credentials.clone(), ..Process::clone(&shown) }, None);
+        }
+    }
+
+    /// The process gave itself another name.
+    pub(crate) fn set_name(&mut self, key: ProcessKey, comm: BString) {
+        let Some(shown) = self.shown(key) else { return };
+        if shown.comm != comm {
+            self.show(key, Process { comm, ..Process::clone(&shown) }, None);
         }
     }
 
@@ -231,8 +240,7 @@ impl ProcessTable {
 }
 
 fn build(key: ProcessKey, start: Timestamp, program: NewProgram, ancestors: Arc<[Ancestor]>) -> Process {
-    let NewProgram { comm, executable, args, args_cut, cwd, credentials, container } = program;
-    let context = bongsu_event::Context::default();
+    let NewProgram { comm, executable, args, args_cut, cwd, credentials, container, context } = program;
     Process {
         key,
         pid: key.pid,

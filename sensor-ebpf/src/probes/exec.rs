@@ -2,10 +2,10 @@
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use aya_log_ebpf::warn;
-use bongsu_sensor_abi::{ARGS_MAX, Exec, Kind};
+use bongsu_sensor_abi::{ABSENT, ARGS_MAX, Exec, Kind};
 
 use crate::{
-    globals::offset,
+    globals::{offset, setting},
     maps::URGENT,
     record::{Draft, Ring, is_own, raw_argument},
     task::{Task, read},
@@ -13,6 +13,7 @@ use crate::{
 
 const TMPFS: u64 = 0x0102_1994;
 const HUGETLBFS: u64 = 0x9584_58f6;
+const OVERLAYFS: u64 = 0x794c_7630;
 
 /// `sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`, in the new program before its first
 /// instruction: the arguments lie in the new stack, where nobody else can write them yet.
@@ -42,8 +43,9 @@ fn send(context: &RawTracePointContext) -> Option<()> {
     let script_len = if filename == interp { 0 } else { draft.kernel_string(filename) };
     let cgroup_len = draft.cgroup(task);
     let args_len = args(draft, mm);
-    image_flags(draft, inode);
     let super_block: u64 = read(inode + offset!(inode_super));
+    let links: u32 = read(inode + offset!(inode_links));
+    image_flags(draft, inode, links, read(super_block + offset!(super_magic)));
     let head = Exec {
         parent: task.parent().reference(),
         creds: task.creds(),
@@ -51,12 +53,15 @@ fn send(context: &RawTracePointContext) -> Option<()> {
         device: read(super_block + offset!(super_device)),
         mode: u32::from(read::<u16>(inode + offset!(inode_mode))),
         comm: read(task.0 + offset!(task_comm)),
+        place: task.place(),
+        links,
+        reserved: 0,
         executable_len,
         cwd_len,
         script_len,
         cgroup_len,
         args_len,
-        reserved: [0; 3],
+        unused: [0; 3],
         header: draft.header(task, Kind::Exec),
     };
     let nameless = draft.flags() & Exec::NO_LINKS != 0;
@@ -79,12 +84,16 @@ fn args(draft: Draft, mm: u64) -> u16 {
 }
 
 #[inline(always)]
-fn image_flags(draft: Draft, inode: u64) {
-    if read::<u32>(inode + offset!(inode_links)) != 0 {
+fn image_flags(draft: Draft, inode: u64, links: u32, magic: u64) {
+    let upper = setting!(overlay_upper);
+    // The dentry of the file in the writable layer; none while the file is the lower layer's own.
+    if magic == OVERLAYFS && upper != ABSENT && read::<u64>(inode + u64::from(upper)) != 0 {
+        draft.flag(Exec::UPPER_LAYER);
+    }
+    if links != 0 {
         return;
     }
     draft.flag(Exec::NO_LINKS);
-    let magic: u64 = read(read::<u64>(inode + offset!(inode_super)) + offset!(super_magic));
     // Userland looks at the name as well: an unlinked file of /dev/shm is on tmpfs, too.
     if magic == TMPFS || magic == HUGETLBFS {
         draft.flag(Exec::MEMFD);

@@ -1,7 +1,7 @@
 use bongsu_sensor_abi::{PathText, TaskRef};
 use proptest::prelude::*;
 
-use super::*;
+use super::{process::arguments, *};
 
 fn header(kind: Kind, flags: u32) -> Header {
     Header { time_ns: 7, task: TaskRef { start_ns: 1, pid: 2, thread: 3 }, kind: kind as u32, flags }

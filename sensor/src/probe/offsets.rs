@@ -10,8 +10,12 @@ use rustix::fs::{MemfdFlags, memfd_create};
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 /// Structs that a kernel may lack, or members it may lack; the programs look for [`ABSENT`].
-const OPTIONAL: [(&str, &str); 3] =
-    [("task_struct", "loginuid"), ("sock_common", "skc_v6_rcv_saddr"), ("sock_common", "skc_v6_daddr")];
+const OPTIONAL: [(&str, &str); 4] = [
+    ("task_struct", "loginuid"),
+    ("tty_struct", "name"),
+    ("sock_common", "skc_v6_rcv_saddr"),
+    ("sock_common", "skc_v6_daddr"),
+];
 
 /// Anonymous structs and unions nest a few levels in the kernel.
 const NESTING_MAX: u32 = 8;
@@ -68,7 +72,7 @@ pub(crate) fn read(own_pid: u32) -> Result<Layout, OffsetsError> {
         own_pid,
         exit_tells_last: u32::from(tracepoint_parameters(&btf, "btf_trace_sched_process_exit") == Some(2)),
         memory_controller: enumerator(&btf, "cgroup_subsys_id", "memory_cgrp_id").unwrap_or(ABSENT),
-        reserved: 0,
+        overlay_upper: overlay_upper(&btf).unwrap_or(ABSENT),
     };
     Ok(Layout { offsets, settings })
 }
@@ -86,9 +90,30 @@ fn open() -> Result<Btf, OffsetsError> {
     Btf::from_file_with_backend(path, Backend::Mmap).map_err(OffsetsError::Parse)
 }
 
+/// From an overlay mount's inode to its file in the writable layer. The overlay module's `struct ovl_inode` has had the one right behind
+/// the other since 4.19, and it is not among the kernel's own types where it is a module, perhaps loaded later: then the size of an inode
+/// says where.
+fn overlay_upper(btf: &Btf) -> Option<u32> {
+    let overlay = |members| member_offset(btf, "ovl_inode", members);
+    if let (Ok(inode), Ok(upper)) = (overlay(&["vfs_inode"]), overlay(&["__upperdentry"])) {
+        return upper.checked_sub(inode);
+    }
+    let types = btf.resolve_types_by_name("inode").ok()?;
+    types.into_iter().find_map(|found| match found {
+        Type::Struct(inode) => u32::try_from(inode.size()).ok(),
+        _ => None,
+    })
+}
+
 fn member_offset(btf: &Btf, structure: &'static str, members: &'static [&'static str]) -> Result<u32, OffsetsError> {
     let broken = |source| OffsetsError::Broken { structure, source };
-    for candidate in btf.resolve_types_by_name(structure).map_err(broken)? {
+    let member = members.first().copied().unwrap_or_default();
+    let optional = OPTIONAL.contains(&(structure, member));
+    let candidates = match btf.resolve_types_by_name(structure) {
+        Err(_) if optional => return Ok(ABSENT),
+        candidates => candidates.map_err(broken)?,
+    };
+    for candidate in candidates {
         let Type::Struct(candidate) = candidate else { continue };
         for name in members {
             if let Some(bits) = find_member(btf, &candidate, name, NESTING_MAX).map_err(broken)? {
@@ -96,8 +121,7 @@ fn member_offset(btf: &Btf, structure: &'static str, members: &'static [&'static
             }
         }
     }
-    let member = members.first().copied().unwrap_or_default();
-    if OPTIONAL.contains(&(structure, member)) {
+    if optional {
         return Ok(ABSENT);
     }
     Err(OffsetsError::Missing { structure, member })

@@ -3,5 +3,6 @@
 mod file;
 mod lab;
 mod network;
+mod place;
 mod process;
 mod storm;

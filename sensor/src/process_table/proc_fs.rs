@@ -5,6 +5,7 @@
 
 use std::{fs, io, os::unix::ffi::OsStringExt};
 
+use bongsu_event::{Context, Namespaces};
 use bongsu_sensor_abi::Creds;
 use bstr::{BString, ByteSlice};
 
@@ -27,6 +28,8 @@ pub(crate) struct Shown {
     pub(crate) cwd: BString,
     pub(crate) creds: Creds,
     pub(crate) cgroup: BString,
+    /// Without the pod.
+    pub(crate) context: Context,
 }
 
 /// All pids that exist now.
@@ -42,11 +45,13 @@ pub(crate) fn read(pid: u32) -> io::Result<Shown> {
     let executable = link(pid, "exe");
     let cwd = link(pid, "cwd");
     let cgroup = cgroup_path(&fs::read(format!("/proc/{pid}/cgroup")).unwrap_or_default());
-    let mut creds = credentials(&fs::read(format!("/proc/{pid}/status"))?);
+    let status = fs::read(format!("/proc/{pid}/status"))?;
+    let mut creds = credentials(&status);
     creds.login = fs::read_to_string(format!("/proc/{pid}/loginuid"))
         .ok()
         .and_then(|text| text.trim().parse().ok())
         .unwrap_or(u32::MAX);
+    let namespaces = namespaces(pid);
     let stat = stat(pid)?;
     Ok(Shown {
         pid,
@@ -59,6 +64,13 @@ pub(crate) fn read(pid: u32) -> io::Result<Shown> {
         cwd,
         creds,
         cgroup,
+        context: Context {
+            session: (stat.session != 0).then_some(stat.session),
+            terminal: terminal(stat.terminal),
+            capabilities: capabilities(&status),
+            namespaces,
+            pod: None,
+        },
     })
 }
 
@@ -70,6 +82,9 @@ pub(crate) fn start_ticks(pid: u32) -> io::Result<u64> {
 struct Stat {
     comm: BString,
     parent_pid: u32,
+    session: u32,
+    /// Its device number, 0 for none.
+    terminal: u32,
     start_ticks: u64,
 }
 
@@ -85,8 +100,44 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     let rest = bytes.get(close + 1..)?.to_str().ok()?;
     let mut fields = rest.split_ascii_whitespace();
     let parent_pid = fields.nth(1)?.parse().ok()?;
-    let start_ticks = fields.nth(17)?.parse().ok()?;
-    Some(Stat { comm, parent_pid, start_ticks })
+    let session = fields.nth(1)?.parse().ok()?;
+    let terminal: i32 = fields.next()?.parse().ok()?;
+    let start_ticks = fields.nth(14)?.parse().ok()?;
+    Some(Stat { comm, parent_pid, session, terminal: terminal.cast_unsigned(), start_ticks })
+}
+
+/// The terminal with that number, as it lies under /dev. The pseudo-terminals have major 136; sysfs knows the others.
+fn terminal(device: u32) -> Option<BString> {
+    // The way the kernel shows such numbers to userland: the minor's low byte, the major, the rest of the minor.
+    let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xfff00);
+    match major {
+        0 => None,
+        136 => Some(format!("pts/{minor}").into()),
+        _ => {
+            let path = fs::read_link(format!("/sys/dev/char/{major}:{minor}")).ok()?;
+            Some(path.file_name()?.to_owned().into_vec().into())
+        }
+    }
+}
+
+/// Effective ones.
+fn capabilities(status: &[u8]) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(b"CapEff:"))?;
+    u64::from_str_radix(line.to_str().ok()?.trim(), 16).ok()
+}
+
+/// All of them or none, for a process may be gone while we ask.
+fn namespaces(pid: u32) -> Option<Namespaces> {
+    let number = |name: &str| -> Option<u32> {
+        let link = link(pid, name);
+        link.find_byte(b'[').and_then(|at| link.get(at + 1..)?.strip_suffix(b"]")?.to_str().ok()?.parse().ok())
+    };
+    Some(Namespaces {
+        mount: number("ns/mnt")?,
+        pid: number("ns/pid")?,
+        net: number("ns/net")?,
+        user: number("ns/user")?,
+    })
 }
 
 fn read_some(path: &str) -> io::Result<Vec<u8>> {
@@ -139,6 +190,7 @@ mod tests {
         let line = b"42 (a) b) c) S 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 999 1\n";
         let stat = parse_stat(line).unwrap();
         assert_eq!((stat.comm.as_slice(), stat.parent_pid, stat.start_ticks), (b"a) b) c".as_slice(), 7, 12345));
+        assert_eq!((stat.session, stat.terminal), (1, 0));
     }
 
     #[test]

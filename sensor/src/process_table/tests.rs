@@ -19,6 +19,7 @@ fn program(executable: &str) -> NewProgram {
         cwd: "/".into(),
         credentials: Credentials::default(),
         container: None,
+        context: Context::default(),
     }
 }
 
