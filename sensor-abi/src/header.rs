@@ -28,16 +28,20 @@ pub enum Kind {
     Rename = 20,
     /// A [`crate::File`] whose mode changed.
     Chmod = 21,
-    /// A [`crate::Network`] connection begun.
+    /// A [`crate::Network`] connection begun, told when it stands or is given up.
     Connect = 32,
     /// A [`crate::Network`] connection accepted.
     Accept = 33,
     /// A [`crate::Network`] socket that listens.
     Listen = 34,
+    /// A [`crate::Network`] socket that was given an address of this host.
+    Bind = 35,
+    /// A [`crate::Network`] connection that ended.
+    Close = 36,
 }
 
 impl Kind {
-    const ALL: [Self; 14] = [
+    const ALL: &[Self] = &[
         Self::Fork,
         Self::Exec,
         Self::Exit,
@@ -52,12 +56,14 @@ impl Kind {
         Self::Connect,
         Self::Accept,
         Self::Listen,
+        Self::Bind,
+        Self::Close,
     ];
 
     /// The kind with that number, if there is one.
     #[must_use]
     pub fn from_number(number: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| *kind as u32 == number)
+        Self::ALL.iter().copied().find(|kind| *kind as u32 == number)
     }
 }
 

@@ -113,13 +113,21 @@ offsets! {
     sock_family: "sock_common"."skc_family",
     sock_local: "sock_common"."skc_rcv_saddr",
     sock_remote: "sock_common"."skc_daddr",
-    sock_local_port: "sock_common"."skc_num",
+    /// Not skc_num, which a socket has lost by the time its state is told to be closed.
+    sock_local_port: "inet_sock"."inet_sport",
     sock_remote_port: "sock_common"."skc_dport",
     /// Absent without CONFIG_IPV6.
     sock_local6: "sock_common"."skc_v6_rcv_saddr",
     /// Absent without CONFIG_IPV6.
     sock_remote6: "sock_common"."skc_v6_daddr",
     sock_protocol: "sock"."sk_protocol",
+    sock_state: "sock_common"."skc_state",
+    sock_flags: "sock_common"."skc_flags",
+    sock_error: "sock"."sk_err",
+    tcp_acked: "tcp_sock"."bytes_acked",
+    tcp_sent: "tcp_sock"."bytes_sent",
+    tcp_resent: "tcp_sock"."bytes_retrans",
+    tcp_received: "tcp_sock"."bytes_received",
     /// The first argument of a system call, still there when it returns.
     regs_0: "pt_regs"."di"|"orig_x0",
     regs_1: "pt_regs"."si"|"regs",

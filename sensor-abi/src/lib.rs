@@ -19,7 +19,7 @@ pub use exec::{Exec, Exit, Fork, SetCredentials, SetName};
 pub use file::{File, PathText};
 pub use header::{Creds, Header, Kind, TaskRef};
 pub use kernel::{ABSENT, Counters, Offsets, Settings};
-pub use network::Network;
+pub use network::{Ends, Network, PAYLOAD_MAX, Packet};
 pub use place::Place;
 
 /// Bytes of argv a record carries at most.

@@ -5,7 +5,9 @@
 //! every kernel since 5.8.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 
+mod connection;
 mod file;
 mod globals;
 mod maps;

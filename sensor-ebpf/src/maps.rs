@@ -6,7 +6,10 @@ use aya_ebpf::{
 };
 use bongsu_sensor_abi::{Counters, Creds, OTHER_RING_BYTES, PROCESS_RING_BYTES, SENSITIVE_MAX};
 
-use crate::record::Scratch;
+use crate::{
+    connection::{Attempt, Open},
+    record::Scratch,
+};
 
 /// Fork, exec, exit and credentials: rare, and the rest makes no sense without them. A file storm cannot push them out.
 #[map]
@@ -38,3 +41,13 @@ pub(crate) static SENSITIVE: HashMap<u64, u32> = HashMap::with_max_entries(SENSI
 /// entry to be evicted.
 #[map]
 pub(crate) static BEFORE: LruHashMap<u32, Creds> = LruHashMap::with_max_entries(1024, 0);
+
+/// Connections that this host's processes have begun and that do not stand yet, by their `struct sock`. Each leaves when it stands or fails.
+/// When the map is full, the next connect is reported at once, without a result.
+#[map]
+pub(crate) static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(4096, 0);
+
+/// Connections that stand, begun or accepted, by their `struct sock`. Each leaves when it ends; when there are more, the one that did nothing
+/// for longest is forgotten, and its end is not told.
+#[map]
+pub(crate) static OPEN: LruHashMap<u64, Open> = LruHashMap::with_max_entries(16_384, 0);

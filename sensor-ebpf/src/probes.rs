@@ -4,6 +4,7 @@
 //! a 64-bit kernel and operations of io_uring do not come by there: that is the limit of these rungs.
 
 mod accept;
+mod bind;
 mod chmod;
 mod connect;
 mod credentials;

@@ -1,6 +1,6 @@
 //! Putting a record together and sending it, with every attempt and every loss counted.
 
-use core::ptr;
+use core::{arch::asm, ptr};
 
 use aya_ebpf::{
     EbpfContext,
@@ -163,9 +163,7 @@ impl Draft {
     /// The beginning of every head: now, by that task.
     #[inline(always)]
     pub(crate) fn header(self, task: Task, kind: Kind) -> Header {
-        // SAFETY: a helper without conditions.
-        let time_ns = unsafe { bpf_ktime_get_boot_ns() };
-        Header { time_ns, task: task.reference(), kind: kind as u32, flags: self.flags() }
+        Header { time_ns: now(), task: task.reference(), kind: kind as u32, flags: self.flags() }
     }
 
     /// Puts the head in its place and the whole into the ring.
@@ -175,38 +173,82 @@ impl Draft {
         unsafe { (&raw mut (*self.0).bytes).cast::<H>().write(head) };
         let len = self.len();
         let len = if len > RECORD_MAX as u64 { RECORD_MAX as u64 } else { len };
+        // SAFETY: the record's first `len` bytes are initialised map memory.
+        unsafe { output((&raw mut (*self.0).bytes).cast(), len, ring) };
+    }
+}
+
+/// Sends a record that is a head alone, from the stack. Programs that run in softirq need this way: they may interrupt another that has a
+/// [`Draft`] in the making on the same CPU.
+#[inline(always)]
+pub(crate) fn send_head<H: Record>(head: &H, ring: Ring) {
+    // SAFETY: a head is size_of::<H>() initialised bytes.
+    unsafe { output(ptr::from_ref(head).cast(), size_of::<H>() as u64, ring) };
+}
+
+/// # Safety
+/// `len` readable bytes lie at `from`.
+#[inline(always)]
+unsafe fn output(from: *const u8, len: u64, ring: Ring) {
+    let Some(counted) = Counted::new(ring) else { return };
+    // SAFETY: the caller's.
+    if unsafe { bpf_ringbuf_output(ptr::from_ref(counted.ring).cast_mut().cast(), from.cast_mut().cast(), len, 0) } != 0
+    {
+        counted.lost();
+    }
+}
+
+/// A ring into which a record is being put; counted as emitted, whatever comes of it.
+pub(crate) struct Counted {
+    pub(crate) ring: &'static RingBuf,
+    counters: *mut Counters,
+}
+
+impl Counted {
+    #[inline(always)]
+    pub(crate) fn new(ring: Ring) -> Option<Self> {
         let (index, ring): (u32, &RingBuf) = match ring {
             Ring::Process => (0, &PROCESS_RING),
             Ring::Other => (1, &OTHER_RING),
         };
-        let Some(counters) = COUNTERS.get_ptr_mut(index) else { return };
-        // SAFETY: this CPU's own counters; the record's first `len` bytes are initialised map memory.
-        unsafe {
-            count(&raw mut (*counters).emitted);
-            let from = (&raw mut (*self.0).bytes).cast();
-            if bpf_ringbuf_output(ptr::from_ref(ring).cast_mut().cast(), from, len, 0) != 0 {
-                lost(counters);
-            }
-        }
+        let counters = COUNTERS.get_ptr_mut(index)?;
+        // SAFETY: the map's value.
+        count(unsafe { &raw mut (*counters).emitted });
+        Some(Self { ring, counters })
+    }
+
+    /// The ring had no room for it.
+    #[inline(always)]
+    pub(crate) fn lost(self) {
+        // SAFETY: the map's value.
+        count(unsafe { &raw mut (*self.counters).lost });
     }
 }
 
+/// Atomic, for a program in softirq may count between another's reading and writing on the same CPU.
 #[inline(always)]
-unsafe fn lost(counters: *mut Counters) {
-    // SAFETY: the caller's.
-    unsafe { count(&raw mut (*counters).lost) };
-}
-
-#[inline(always)]
-unsafe fn count(counter: *mut u64) {
-    // SAFETY: the caller's. Volatile, so that the compiler cannot merge the two counters' updates.
-    unsafe { ptr::write_volatile(counter, ptr::read_volatile(counter).wrapping_add(1)) };
+fn count(counter: *mut u64) {
+    // SAFETY: a counter of a map: aligned and alive. Rust's own atomics cannot add on this target; the instruction is as old as eBPF.
+    unsafe { asm!("lock *(u64 *)({counter} + 0) += {one}", counter = in(reg) counter, one = in(reg) 1u64) };
 }
 
 /// Whether it is the sensor itself that runs.
 #[inline(always)]
 pub(crate) fn is_own() -> bool {
-    (bpf_get_current_pid_tgid() >> 32) as u32 == setting!(own_pid)
+    is_own_pid((bpf_get_current_pid_tgid() >> 32) as u32)
+}
+
+/// Whether that process is the sensor itself.
+#[inline(always)]
+pub(crate) fn is_own_pid(pid: u32) -> bool {
+    pid == setting!(own_pid)
+}
+
+/// Nanoseconds since boot, suspend included.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: a helper without conditions.
+    unsafe { bpf_ktime_get_boot_ns() }
 }
 
 /// An argument of a raw tracepoint, as a number.

@@ -3,17 +3,17 @@
 //! This room owns the reading of `bongsu-sensor-abi`. It refuses to look anything up: what it returns says what the kernel said.
 //! Bytes that are no record give a [`DecodeError`], which the reader counts; nothing here panics (tested with arbitrary bytes).
 
+mod network;
 mod path;
 mod process;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
-use bongsu_event::{FileOperation, NetworkActivity, NetworkOperation, Transport};
+use bongsu_event::{FileOperation, NetworkActivity, NetworkOperation};
 use bongsu_sensor_abi::{self as abi, Creds, Header, Kind, Record, TaskRef};
 use bstr::BString;
 
+use network::network;
 use path::Text;
 pub(crate) use process::Program;
 
@@ -101,6 +101,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         Kind::Connect => Action::Network(network(&head(bytes)?, NetworkOperation::Connect)?),
         Kind::Accept => Action::Network(network(&head(bytes)?, NetworkOperation::Accept)?),
         Kind::Listen => Action::Network(network(&head(bytes)?, NetworkOperation::Listen)?),
+        Kind::Bind => Action::Network(network(&head(bytes)?, NetworkOperation::Bind)?),
+        Kind::Close => Action::Network(network(&head(bytes)?, NetworkOperation::Close)?),
     };
     Ok(Decoded { time_ns: header.time_ns, task: header.task, action })
 }
@@ -123,21 +125,4 @@ fn file(bytes: &[u8], operation: FileOperation) -> Result<FileAction, DecodeErro
         mode,
         identity: (file.inode != 0).then_some(FileIdentity { device: file.device, inode: file.inode }),
     })
-}
-
-fn network(network: &abi::Network, operation: NetworkOperation) -> Result<NetworkActivity, DecodeError> {
-    let transport = if i32::from(network.protocol) == libc::IPPROTO_UDP { Transport::Udp } else { Transport::Tcp };
-    let local = SocketAddr::new(address(network.family, network.local)?, network.local_port);
-    let remote = SocketAddr::new(address(network.family, network.remote)?, network.remote_port);
-    let remote = (operation != NetworkOperation::Listen).then_some(remote);
-    Ok(NetworkActivity::new(operation, transport, local, remote))
-}
-
-fn address(family: u16, bytes: [u8; 16]) -> Result<IpAddr, DecodeError> {
-    match i32::from(family) {
-        libc::AF_INET => Ok(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]).into()),
-        // A socket of version 6 that talks version 4 has mapped addresses; people and rules mean the version 4 ones.
-        libc::AF_INET6 => Ok(Ipv6Addr::from(bytes).to_canonical()),
-        _ => Err(DecodeError::Family(family)),
-    }
 }

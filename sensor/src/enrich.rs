@@ -6,6 +6,7 @@
 pub(crate) mod clock;
 mod container;
 mod context;
+mod network;
 mod users;
 
 use std::{path::PathBuf, sync::Arc};
@@ -32,6 +33,7 @@ pub(crate) struct Enricher {
     users: Users,
     clock: Clock,
     images: Images,
+    unfollowed: network::Unfollowed,
 }
 
 impl Enricher {
@@ -43,6 +45,7 @@ impl Enricher {
             users: Users::new(passwd),
             clock: Clock::now(),
             images: Images::new(boot),
+            unfollowed: network::Unfollowed::default(),
         }
     }
 
@@ -123,7 +126,10 @@ impl Enricher {
                 let file = FileActivity { previous_path, mode, ..FileActivity::new(operation, path) };
                 (self.process(task), Activity::File(file))
             }
-            Action::Network(network) => (self.process(task), Activity::Network(network)),
+            Action::Network(network) => {
+                self.unfollowed.count(&network);
+                (self.process(task), Activity::Network(network))
+            }
         };
         Some(Event { time, process: Some(process), activity })
     }

@@ -4,9 +4,10 @@ use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use bongsu_sensor_abi::Kind;
 
 use crate::{
+    connection::Open,
     file::{OpenFile, result},
     record::is_own,
-    socket::send,
+    socket::{Socket, send},
     task::Task,
 };
 
@@ -22,5 +23,12 @@ pub(crate) fn accepted(context: TracePointContext) -> u32 {
 
 #[inline(always)]
 fn accept(descriptor: u64) -> Option<()> {
-    send(OpenFile::of(Task::current(), descriptor)?.sock()?, Kind::Accept)
+    let socket = Socket::at(OpenFile::of(Task::current(), descriptor)?.sock()?)?;
+    // Before it is remembered: a connection's end comes after its beginning.
+    let record = socket.done(Kind::Accept);
+    if socket.is_tcp() {
+        Open::accepted(socket);
+    }
+    send(&record);
+    Some(())
 }

@@ -6,7 +6,7 @@ use bongsu_sensor_abi::Kind;
 use crate::{
     file::{OpenFile, result},
     record::is_own,
-    socket::send,
+    socket::{Socket, send},
     task::{Arguments, Task},
 };
 
@@ -21,5 +21,6 @@ pub(crate) fn listening(context: TracePointContext) -> u32 {
 
 #[inline(always)]
 fn listen(descriptor: u64) -> Option<()> {
-    send(OpenFile::of(Task::current(), descriptor)?.sock()?, Kind::Listen)
+    send(&Socket::at(OpenFile::of(Task::current(), descriptor)?.sock()?)?.done(Kind::Listen));
+    Some(())
 }

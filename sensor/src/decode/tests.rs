@@ -67,14 +67,6 @@ fn the_status_of_wait_is_taken_apart() {
 }
 
 #[test]
-fn mapped_addresses_are_shown_as_version_4() {
-    let mut mapped = [0; 16];
-    mapped[10..].copy_from_slice(&[0xff, 0xff, 127, 0, 0, 1]);
-    assert_eq!(address(10, mapped), Ok(Ipv4Addr::LOCALHOST.into()));
-    assert_eq!(address(1, mapped), Err(DecodeError::Family(1)));
-}
-
-#[test]
 fn lengths_that_point_behind_the_end_are_refused() {
     let exec = abi::Exec { header: header(Kind::Exec, 0), args_len: 2, ..abi::Exec::default() };
     assert_eq!(decode(&record(&exec, b"x")), Err(DecodeError::Text));

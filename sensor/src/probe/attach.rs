@@ -14,8 +14,10 @@ use aya::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rung {
     /// The entry of a kernel function, by BTF.
+    #[allow(dead_code, reason = "the hooks that stand on it arrive one by one")]
     FunctionEntry { program: &'static str, function: &'static str },
     /// The entry of a kernel function, by breakpoint.
+    #[allow(dead_code, reason = "as above")]
     Kprobe { program: &'static str, function: &'static str },
     /// A tracepoint with the kernel's own arguments.
     RawTracepoint { program: &'static str, name: &'static str },
@@ -98,16 +100,13 @@ pub(crate) const LADDERS: &[Ladder] = &[
     },
     Ladder {
         name: "connect",
-        rungs: &[
-            Rung::FunctionEntry { program: "connect_entry", function: "tcp_connect" },
-            Rung::Kprobe { program: "connect_probe", function: "tcp_connect" },
-            Rung::RawTracepoint { program: "connect_state", name: "inet_sock_set_state" },
-        ],
+        rungs: &[Rung::RawTracepoint { program: "connection_state", name: "inet_sock_set_state" }],
     },
     Ladder {
         name: "accept",
         rungs: &[Rung::Syscalls(&[("accepted", "sys_exit_accept"), ("accepted", "sys_exit_accept4")])],
     },
+    Ladder { name: "bind", rungs: &[Rung::Syscalls(&[("bound", "sys_exit_bind")])] },
     Ladder { name: "listen", rungs: &[Rung::Syscalls(&[("listening", "sys_exit_listen")])] },
 ];
 

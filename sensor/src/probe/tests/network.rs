@@ -6,17 +6,17 @@ use std::{
     process::Command,
 };
 
-use bongsu_event::{Account, Activity, Event, NetworkActivity, NetworkOperation, Transport};
+use bongsu_event::{Account, Activity, ConnectResult, Event, NetworkActivity, NetworkOperation, Transport};
 
 use super::lab::Lab;
 
-fn python(script: &str) -> Command {
+pub(super) fn python(script: &str) -> Command {
     let mut command = Command::new("/usr/bin/python3");
     command.args(["-I", "-S", "-c", &format!("import os, socket\n{script}")]);
     command
 }
 
-fn networks(events: &[Event]) -> Vec<&NetworkActivity> {
+pub(super) fn networks(events: &[Event]) -> Vec<&NetworkActivity> {
     events
         .iter()
         .filter_map(|event| match &event.activity {
@@ -24,6 +24,10 @@ fn networks(events: &[Event]) -> Vec<&NetworkActivity> {
             _ => None,
         })
         .collect()
+}
+
+fn connects(events: &[Event]) -> Vec<&NetworkActivity> {
+    networks(events).into_iter().filter(|network| network.operation == NetworkOperation::Connect).collect()
 }
 
 #[test]
@@ -40,13 +44,11 @@ fn a_connection_is_told_by_the_one_who_begins_it() {
         let output = child.wait_with_output().unwrap();
         let port: u16 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
         let events = lab.life_of(pid);
-        let [connect] = networks(&events)[..] else { panic!("not one: {events:#?}") };
-        // The state tracepoint fires before the kernel chose a port; the rungs above it know it.
-        let rung = &lab.probes.hooks.iter().find(|hook| hook.name == "connect").unwrap().rung;
-        let port = if rung.starts_with("raw_tracepoint") { 0 } else { port };
+        let [connect] = connects(&events)[..] else { panic!("not one: {events:#?}") };
         let local = SocketAddr::new(address, port);
         let operation = NetworkOperation::Connect;
-        assert_eq!(*connect, NetworkActivity::new(operation, Transport::Tcp, local, Some(remote)));
+        let expected = NetworkActivity::new(operation, Transport::Tcp, local, Some(remote));
+        assert_eq!(*connect, NetworkActivity { result: Some(ConnectResult::Established), ..expected });
     }
 }
 
@@ -60,8 +62,10 @@ fn a_connection_that_is_refused_was_still_begun() {
         format!("try: socket.create_connection(('127.0.0.1', {}))\nexcept ConnectionRefusedError: pass", remote.port());
     let (status, events) = lab.run(&mut python(&script));
     assert!(status.success());
-    let [connect] = networks(&events)[..] else { panic!("not one: {events:#?}") };
+    let [connect] = connects(&events)[..] else { panic!("not one: {events:#?}") };
     assert_eq!((connect.operation, connect.remote), (NetworkOperation::Connect, Some(remote)));
+    assert_eq!(connect.result, Some(ConnectResult::Refused));
+    assert_ne!(connect.local.port(), 0);
 }
 
 #[test]
@@ -83,12 +87,17 @@ u = socket.socketpair()"
         let client = SocketAddr::new(address, ports.next().unwrap());
         let events = lab.life_of(pid);
         let tcp = |operation, local, remote| NetworkActivity::new(operation, Transport::Tcp, local, remote);
+        let connect = tcp(NetworkOperation::Connect, client, Some(server));
         let expected = [
+            tcp(NetworkOperation::Bind, server, None),
             tcp(NetworkOperation::Listen, server, None),
-            tcp(NetworkOperation::Connect, client, Some(server)),
+            tcp(NetworkOperation::Bind, client, None),
+            NetworkActivity { result: Some(ConnectResult::Established), ..connect },
             tcp(NetworkOperation::Accept, server, Some(client)),
         ];
-        assert_eq!(networks(&events), expected.iter().collect::<Vec<_>>());
+        let mut seen = networks(&events);
+        seen.retain(|network| network.operation != NetworkOperation::Close);
+        assert_eq!(seen, expected.iter().collect::<Vec<_>>());
     }
 }
 

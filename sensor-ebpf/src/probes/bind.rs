@@ -1,0 +1,27 @@
+//! Sockets that are given an address of this host.
+
+use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
+use bongsu_sensor_abi::Kind;
+
+use crate::{
+    file::{OpenFile, result},
+    record::is_own,
+    socket::{Socket, send},
+    task::{Arguments, Task},
+};
+
+/// `sys_exit_bind` of `bind(int descriptor, ...)`: address and port are read from the socket, never from what the program passed.
+#[tracepoint]
+pub(crate) fn bound(context: TracePointContext) -> u32 {
+    if result(&context) == 0 && !is_own() {
+        let _sent = bind(Arguments::current().first());
+    }
+    0
+}
+
+#[inline(always)]
+fn bind(descriptor: u64) -> Option<()> {
+    let socket = Socket::at(OpenFile::of(Task::current(), descriptor)?.sock()?)?;
+    send(&socket.done(Kind::Bind));
+    Some(())
+}

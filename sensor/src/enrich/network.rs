@@ -1,0 +1,19 @@
+//! Whose a connection is, and which ones could not be followed.
+
+use bongsu_event::{NetworkActivity, NetworkOperation};
+
+/// Counts the connects that were told at once, because the kernel programs had no room to wait for what would come of them.
+#[derive(Debug, Default)]
+pub(super) struct Unfollowed(u64);
+
+impl Unfollowed {
+    /// To be called for each activity. Said at 1, 2, 4, 8, ... of them; each shows itself by having no result.
+    pub(super) fn count(&mut self, network: &NetworkActivity) {
+        if network.operation == NetworkOperation::Connect && network.result.is_none() {
+            self.0 += 1;
+            if self.0.is_power_of_two() {
+                tracing::warn!(so_far = self.0, "more connects at once than can be followed: no result for some");
+            }
+        }
+    }
+}
