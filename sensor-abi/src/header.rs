@@ -16,6 +16,12 @@ pub enum Kind {
     SetCredentials = 4,
     /// [`crate::SetName`].
     SetName = 6,
+    /// [`crate::SetCapabilities`].
+    SetCapabilities = 7,
+    /// [`crate::Namespace`].
+    Namespace = 8,
+    /// [`crate::Tamper`].
+    Tamper = 9,
     /// A [`crate::File`] opened and made by the same call.
     Create = 16,
     /// A [`crate::File`] opened for writing.
@@ -47,6 +53,9 @@ impl Kind {
         Self::Exit,
         Self::SetCredentials,
         Self::SetName,
+        Self::SetCapabilities,
+        Self::Namespace,
+        Self::Tamper,
         Self::Create,
         Self::Write,
         Self::Read,

@@ -128,6 +128,29 @@ offsets! {
     tcp_sent: "tcp_sock"."bytes_sent",
     tcp_resent: "tcp_sock"."bytes_retrans",
     tcp_received: "tcp_sock"."bytes_received",
+    /// This and what leads from a number to a task may change: a target is not named then.
+    task_pid_links: "task_struct"."pid_links",
+    pid_tasks: "pid"."tasks",
+    pid_namespace_idr: "pid_namespace"."idr",
+    idr_tree: "idr"."idr_rt",
+    tree_head: "xarray"."xa_head",
+    tree_node_shift: "xa_node"."shift",
+    tree_node_slots: "xa_node"."slots",
+    proc_inode_pid: "proc_inode"."pid",
+    proc_inode_inode: "proc_inode"."vfs_inode",
+    /// Absent in kernels without modules.
+    module_name: "module"."name",
+    bpf_prog_type: "bpf_prog"."type",
+    bpf_prog_aux: "bpf_prog"."aux",
+    bpf_prog_name: "bpf_prog_aux"."name",
+    /// inheritable, permitted and effective follow each other in every kernel.
+    cred_inheritable: "cred"."cap_inheritable",
+    inode_private: "inode"."i_private",
+    /// Since 6.18.
+    namespace_type: "ns_common"."ns_type",
+    namespace_operations: "ns_common"."ops",
+    /// Until 6.17.
+    namespace_operations_type: "proc_ns_operations"."type",
     /// The first argument of a system call, still there when it returns.
     regs_0: "pt_regs"."di"|"orig_x0",
     regs_1: "pt_regs"."si"|"regs",

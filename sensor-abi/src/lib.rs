@@ -14,6 +14,8 @@ mod header;
 mod kernel;
 mod network;
 mod place;
+mod privilege;
+mod tamper;
 
 pub use exec::{Exec, Exit, Fork, SetCredentials, SetName};
 pub use file::{File, PathText};
@@ -21,6 +23,8 @@ pub use header::{Creds, Header, Kind, TaskRef};
 pub use kernel::{ABSENT, Counters, Offsets, Settings};
 pub use network::{Ends, Network, PAYLOAD_MAX, Packet};
 pub use place::Place;
+pub use privilege::{Capabilities, Namespace, SetCapabilities};
+pub use tamper::{Tamper, TamperOperation};
 
 /// Bytes of argv a record carries at most.
 pub const ARGS_MAX: u64 = 4096;

@@ -50,6 +50,12 @@ impl OpenFile {
         read(self.0 + offset!(file_mode))
     }
 
+    /// What the file's own kind keeps with it.
+    #[inline(always)]
+    pub(crate) fn private(self) -> u64 {
+        read(self.0 + offset!(file_private))
+    }
+
     #[inline(always)]
     pub(crate) fn inode(self) -> Inode {
         Inode(read(self.0 + offset!(file_inode)))
@@ -61,14 +67,13 @@ impl OpenFile {
         if self.inode().mode() & TYPE_MASK != SOCKET {
             return None;
         }
-        let socket: u64 = read(self.0 + offset!(file_private));
-        Some(read(socket + offset!(socket_sock)))
+        Some(read(self.private() + offset!(socket_sock)))
     }
 }
 
 /// A `struct inode`, by its address.
 #[derive(Clone, Copy)]
-pub(crate) struct Inode(u64);
+pub(crate) struct Inode(pub(crate) u64);
 
 impl Inode {
     #[inline(always)]
@@ -92,11 +97,16 @@ impl Inode {
         read(read::<u64>(self.0 + offset!(inode_super)) + offset!(super_device))
     }
 
+    /// What the kernel numbers its file system's kind by.
+    #[inline(always)]
+    pub(crate) fn magic(self) -> u64 {
+        read(read::<u64>(self.0 + offset!(inode_super)) + offset!(super_magic))
+    }
+
     /// Whether it lies on a file system whose files are windows into the kernel. Every shell writes there all the time, and nothing stays.
     #[inline(always)]
     pub(crate) fn is_pseudo(self) -> bool {
-        let super_block: u64 = read(self.0 + offset!(inode_super));
-        let magic: u64 = read(super_block + offset!(super_magic));
+        let magic = self.magic();
         magic == 0x9fa0 // proc
             || magic == 0x6265_6572 // sysfs
             || magic == 0x7472_6163 // tracefs

@@ -11,10 +11,12 @@ mod connection;
 mod file;
 mod globals;
 mod maps;
+mod pid;
 mod place;
 mod probes;
 mod record;
 mod socket;
+mod tamper;
 mod task;
 mod walk;
 

@@ -4,11 +4,12 @@ use aya_ebpf::{
     macros::map,
     maps::{HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
-use bongsu_sensor_abi::{Counters, Creds, OTHER_RING_BYTES, PROCESS_RING_BYTES, SENSITIVE_MAX};
+use bongsu_sensor_abi::{Capabilities, Counters, Creds, OTHER_RING_BYTES, PROCESS_RING_BYTES, SENSITIVE_MAX};
 
 use crate::{
     connection::{Attempt, Open},
     record::Scratch,
+    tamper::Repeated,
 };
 
 /// Fork, exec, exit and credentials: rare, and the rest makes no sense without them. A file storm cannot push them out.
@@ -51,3 +52,11 @@ pub(crate) static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(40
 /// for longest is forgotten, and its end is not told.
 #[map]
 pub(crate) static OPEN: LruHashMap<u64, Open> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Capabilities at the entry of capset(2), by thread; as above.
+#[map]
+pub(crate) static CAPABILITIES_BEFORE: LruHashMap<u32, Capabilities> = LruHashMap::with_max_entries(256, 0);
+
+/// When an act that programs repeat was told last. What is evicted is told again too early, which does no harm.
+#[map]
+pub(crate) static TOLD: LruHashMap<Repeated, u64> = LruHashMap::with_max_entries(1024, 0);

@@ -5,6 +5,8 @@
 
 mod accept;
 mod bind;
+mod bpf;
+mod capabilities;
 mod chmod;
 mod connect;
 mod credentials;
@@ -12,7 +14,13 @@ mod delete;
 mod exec;
 mod exit;
 mod fork;
+mod kexec;
 mod listen;
+mod memory;
+mod module;
+mod namespace;
 mod open;
+mod ptrace;
+mod raw_socket;
 mod rename;
 mod set_name;

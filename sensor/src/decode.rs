@@ -6,16 +6,18 @@
 mod network;
 mod path;
 mod process;
+mod tamper;
 #[cfg(test)]
 mod tests;
 
-use bongsu_event::{FileOperation, NetworkActivity, NetworkOperation};
+use bongsu_event::{Capabilities, FileOperation, NamespaceChange, NetworkActivity, NetworkOperation};
 use bongsu_sensor_abi::{self as abi, Creds, Header, Kind, Record, TaskRef};
 use bstr::BString;
 
 use network::network;
 use path::Text;
 pub(crate) use process::Program;
+pub(crate) use tamper::TamperAction;
 
 /// A record of the kernel's, typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,9 @@ pub(crate) enum Action {
     Exit { code: u8, signal: u8 },
     SetName { before: BString, after: BString },
     SetCredentials { before: Creds, after: Creds },
+    SetCapabilities { before: Capabilities, after: Capabilities },
+    Namespace(NamespaceChange),
+    Tamper(TamperAction),
     File(FileAction),
     Network(NetworkActivity),
 }
@@ -71,6 +76,9 @@ pub(crate) enum DecodeError {
     /// A length in the head points behind the end.
     #[error("text of a record is shorter than its head says")]
     Text,
+    /// The kernel and the sensor disagree about the operations of tampering.
+    #[error("no tampering has number {0}")]
+    Operation(u32),
     /// Neither IPv4 nor IPv6.
     #[error("no address family has number {0}")]
     Family(u16),
@@ -92,6 +100,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
             let change: abi::SetCredentials = head(bytes)?;
             Action::SetCredentials { before: change.before, after: change.after }
         }
+        Kind::SetCapabilities => tamper::capabilities(&head(bytes)?),
+        Kind::Namespace => tamper::namespace(&head(bytes)?),
+        Kind::Tamper => tamper::tamper(bytes)?,
         Kind::Create => Action::File(file(bytes, FileOperation::Create)?),
         Kind::Write => Action::File(file(bytes, FileOperation::Write)?),
         Kind::Read => Action::File(file(bytes, FileOperation::Read)?),

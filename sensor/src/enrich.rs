@@ -7,6 +7,7 @@ pub(crate) mod clock;
 mod container;
 mod context;
 mod network;
+mod tamper;
 mod users;
 
 use std::{path::PathBuf, sync::Arc};
@@ -121,6 +122,11 @@ impl Enricher {
                 self.table.set_credentials(key, &after);
                 (self.process(task), Activity::SetCredentials { before: self.credentials(&before) })
             }
+            Action::SetCapabilities { before, after } => {
+                (self.process(task), Activity::SetCapabilities { before, after })
+            }
+            Action::Namespace(change) => (self.process(task), Activity::Namespace(change)),
+            Action::Tamper(action) => (self.process(task), self.tamper(action)),
             Action::File(file) => {
                 let (operation, path, previous_path, mode) = (file.operation, file.path, file.previous_path, file.mode);
                 let file = FileActivity { previous_path, mode, ..FileActivity::new(operation, path) };

@@ -135,7 +135,7 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
     heap::release();
     // What the programs have written since they were attached waits in the rings.
     let rings = ring::Rings::take(&mut ebpf)?;
-    if hooks.iter().all(|hook| hook.rung == "none") {
+    if hooks.iter().all(|hook| hook.rung == "none" || hook.rung == attach::NEEDLESS) {
         let reasons: Vec<&str> = hooks.iter().map(|hook| hook.detail.as_str()).collect();
         return Err(StartError::Nothing(reasons.join("; ")));
     }

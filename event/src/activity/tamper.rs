@@ -13,7 +13,7 @@ pub enum TamperOperation {
     Ptrace,
     /// Wrote into another process's memory by process_vm_writev(2).
     WriteMemory,
-    /// Opened another process's memory file (/proc/PID/mem) for writing.
+    /// Opened a process's memory file (/proc/PID/mem) for writing; the process may be itself, whose code can be changed that way, too.
     OpenMemory,
     /// Loaded a kernel module. `name` is the module.
     LoadModule,

@@ -10,7 +10,7 @@ use crate::{
     task::Task,
 };
 
-/// `sys_enter_setuid`, `sys_enter_setreuid`, `sys_enter_setresuid`: keeps what the thread is before the call.
+/// `sys_enter_setuid`, `sys_enter_setreuid`, `sys_enter_setresuid` and the same for groups: keeps what the thread is before the call.
 #[tracepoint]
 pub(crate) fn identity_asked(_context: TracePointContext) -> u32 {
     if !is_own() {
@@ -20,7 +20,7 @@ pub(crate) fn identity_asked(_context: TracePointContext) -> u32 {
     0
 }
 
-/// `sys_exit_setuid`, `sys_exit_setreuid`, `sys_exit_setresuid`.
+/// `sys_exit_setuid`, `sys_exit_setreuid`, `sys_exit_setresuid` and the same for groups.
 #[tracepoint]
 pub(crate) fn identity_changed(context: TracePointContext) -> u32 {
     if !is_own() {
@@ -41,8 +41,9 @@ fn send(context: &TracePointContext) -> Option<()> {
     let _removed = BEFORE.remove(&thread());
     let task = Task::current();
     let after = task.creds();
-    let same = before.uid == after.uid && before.euid == after.euid && before.suid == after.suid;
-    if result(context) != 0 || same {
+    let same_user = before.uid == after.uid && before.euid == after.euid && before.suid == after.suid;
+    let same_group = before.gid == after.gid && before.egid == after.egid && before.sgid == after.sgid;
+    if result(context) != 0 || (same_user && same_group) {
         return None;
     }
     let draft = Draft::new::<SetCredentials>()?;

@@ -6,6 +6,7 @@ use bongsu_sensor_abi::{File, Kind, PathText};
 use crate::{
     file::{OpenFile, result},
     maps::SENSITIVE,
+    probes::memory::memory_opened,
     record::{Draft, Ring, is_own},
     task::Task,
 };
@@ -38,7 +39,7 @@ fn send(descriptor: u64) -> Option<()> {
         unsafe { SENSITIVE.get(&number) }?;
         Kind::Read
     } else if !inode.is_regular() || inode.is_pseudo() {
-        return None;
+        return memory_opened(file);
     } else if mode & CREATED != 0 {
         Kind::Create
     } else {

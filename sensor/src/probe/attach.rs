@@ -63,9 +63,15 @@ pub(crate) const LADDERS: &[Ladder] = &[
             ("identity_asked", "sys_enter_setuid"),
             ("identity_asked", "sys_enter_setreuid"),
             ("identity_asked", "sys_enter_setresuid"),
+            ("identity_asked", "sys_enter_setgid"),
+            ("identity_asked", "sys_enter_setregid"),
+            ("identity_asked", "sys_enter_setresgid"),
             ("identity_changed", "sys_exit_setuid"),
             ("identity_changed", "sys_exit_setreuid"),
             ("identity_changed", "sys_exit_setresuid"),
+            ("identity_changed", "sys_exit_setgid"),
+            ("identity_changed", "sys_exit_setregid"),
+            ("identity_changed", "sys_exit_setresgid"),
         ])],
     },
     Ladder {
@@ -108,14 +114,60 @@ pub(crate) const LADDERS: &[Ladder] = &[
     },
     Ladder { name: "bind", rungs: &[Rung::Syscalls(&[("bound", "sys_exit_bind")])] },
     Ladder { name: "listen", rungs: &[Rung::Syscalls(&[("listening", "sys_exit_listen")])] },
+    Ladder { name: "ptrace", rungs: &[Rung::Syscalls(&[("traced", "sys_exit_ptrace")])] },
+    Ladder { name: "memory-write", rungs: &[Rung::Syscalls(&[("memory_written", "sys_exit_process_vm_writev")])] },
+    Ladder { name: "memfd", rungs: &[Rung::Syscalls(&[("memfd_made", "sys_exit_memfd_create")])] },
+    Ladder {
+        name: "write-execute",
+        rungs: &[Rung::Syscalls(&[
+            ("protected", "sys_exit_mmap"),
+            ("protected", "sys_exit_mprotect"),
+            ("protected", "sys_exit_pkey_mprotect"),
+        ])],
+    },
+    Ladder { name: "raw-socket", rungs: &[Rung::Syscalls(&[("socket_made", "sys_exit_socket")])] },
+    Ladder {
+        name: "module-load",
+        rungs: &[
+            Rung::RawTracepoint { program: "module_loaded", name: "module_load" },
+            Rung::Syscalls(&[("module_file", "sys_exit_finit_module"), ("module_image", "sys_exit_init_module")]),
+        ],
+    },
+    Ladder {
+        name: "module-unload",
+        rungs: &[
+            Rung::RawTracepoint { program: "module_freed", name: "module_free" },
+            Rung::Syscalls(&[("module_removed", "sys_exit_delete_module")]),
+        ],
+    },
+    Ladder { name: "bpf-load", rungs: &[Rung::Syscalls(&[("bpf_called", "sys_exit_bpf")])] },
+    Ladder {
+        name: "kexec-load",
+        rungs: &[Rung::Syscalls(&[
+            ("kernel_image", "sys_exit_kexec_load"),
+            ("kernel_file", "sys_exit_kexec_file_load"),
+        ])],
+    },
+    Ladder {
+        name: "set-capabilities",
+        rungs: &[Rung::Syscalls(&[
+            ("capabilities_asked", "sys_enter_capset"),
+            ("capabilities_changed", "sys_exit_capset"),
+        ])],
+    },
+    Ladder { name: "unshare", rungs: &[Rung::Syscalls(&[("unshared", "sys_exit_unshare")])] },
+    Ladder { name: "setns", rungs: &[Rung::Syscalls(&[("joined", "sys_exit_setns")])] },
 ];
+
+/// The rung of a hook that has nothing to watch: a kernel without modules, say. That is no blind spot.
+pub(crate) const NEEDLESS: &str = "needless";
 
 /// Where a hook stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hook {
     /// What it watches.
     pub(crate) name: String,
-    /// What it is attached to; `none` when no rung held.
+    /// What it is attached to; `none` when no rung held, [`NEEDLESS`] when this kernel cannot do what it watches.
     pub(crate) rung: String,
     /// Why better rungs were not taken; empty when the best one holds.
     pub(crate) detail: String,
@@ -130,6 +182,8 @@ enum RungError {
     NoBtf,
     #[error("this kernel has none of these system calls")]
     NoCall,
+    #[error("tracefs does not list the system calls")]
+    NoList,
     #[error(transparent)]
     Refused(#[from] ProgramError),
 }
@@ -141,15 +195,22 @@ pub(crate) fn attach_all(ebpf: &mut Ebpf, btf: Option<&Btf>) -> Vec<Hook> {
 
 fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, ladder: &Ladder) -> Hook {
     let mut refused = Vec::new();
+    let mut needless = false;
     for rung in ladder.rungs {
         match attach_rung(ebpf, btf, *rung) {
             Ok(()) => {
                 return Hook { name: ladder.name.to_owned(), rung: rung.to_string(), detail: refused.join("; ") };
             }
-            Err(error) => refused.push(format!("{rung}: {}", chain(&error))),
+            Err(error) => {
+                needless |= matches!(error, RungError::NoCall);
+                refused.push(format!("{rung}: {}", chain(&error)));
+            }
         }
     }
     let detail = refused.join("; ");
+    if needless {
+        return Hook { name: ladder.name.to_owned(), rung: NEEDLESS.to_owned(), detail };
+    }
     tracing::warn!(hook = ladder.name, detail, "no attach point holds: the sensor is blind here");
     Hook { name: ladder.name.to_owned(), rung: "none".to_owned(), detail }
 }
@@ -187,7 +248,8 @@ fn attach_rung(ebpf: &mut Ebpf, btf: Option<&Btf>, rung: Rung) -> Result<(), Run
 fn attach_syscalls(ebpf: &mut Ebpf, calls: &[(&'static str, &'static str)]) -> Result<(), RungError> {
     let present: Vec<_> = calls.iter().filter(|(_, call)| has_call(call)).collect();
     if present.is_empty() {
-        return Err(RungError::NoCall);
+        let listed = TRACEFS.iter().any(|root| Path::new(root).join("events/syscalls").exists());
+        return Err(if listed { RungError::NoCall } else { RungError::NoList });
     }
     let result = present.iter().try_for_each(|(program, call)| attach_syscall(ebpf, program, call));
     if result.is_err() {

@@ -10,11 +10,33 @@ use rustix::fs::{MemfdFlags, memfd_create};
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 /// Structs that a kernel may lack, or members it may lack; the programs look for [`ABSENT`].
-const OPTIONAL: [(&str, &str); 4] = [
+const OPTIONAL: &[(&str, &str)] = &[
     ("task_struct", "loginuid"),
     ("tty_struct", "name"),
     ("sock_common", "skc_v6_rcv_saddr"),
     ("sock_common", "skc_v6_daddr"),
+    ("task_struct", "thread_pid"),
+    ("task_struct", "pid_links"),
+    ("pid", "level"),
+    ("pid", "tasks"),
+    ("pid", "numbers"),
+    ("upid", "ns"),
+    ("pid_namespace", "idr"),
+    ("idr", "idr_rt"),
+    ("xarray", "xa_head"),
+    ("xa_node", "shift"),
+    ("xa_node", "slots"),
+    ("proc_inode", "pid"),
+    ("proc_inode", "vfs_inode"),
+    ("module", "name"),
+    ("bpf_prog", "type"),
+    ("bpf_prog", "aux"),
+    ("bpf_prog_aux", "name"),
+    ("cred", "cap_inheritable"),
+    ("inode", "i_private"),
+    ("ns_common", "ns_type"),
+    ("ns_common", "ops"),
+    ("proc_ns_operations", "type"),
 ];
 
 /// Anonymous structs and unions nest a few levels in the kernel.

@@ -5,5 +5,7 @@ mod file;
 mod lab;
 mod network;
 mod place;
+mod privilege;
 mod process;
 mod storm;
+mod tamper;

@@ -23,7 +23,7 @@ const PROGRAMS: [&str; 6] = ["/bin/busybox", "/bin/sh", "/bin/true", "/bin/cat",
 const PYTHON: &str = "/usr/bin/python3";
 
 /// Prints the files behind the modules that the tests' scripts use, and the folders that Python misses when they are not there.
-const LIST_MODULES: &str = "import encodings.idna, os, socket, sys, threading
+const LIST_MODULES: &str = "import ctypes, encodings.idna, os, socket, sys, threading
 print(*filter(os.path.isdir, sys.path), sep='\\n')
 print(*filter(None, (getattr(module, '__file__', None) for module in [*sys.modules.values()])), sep='\\n')";
 
@@ -41,7 +41,7 @@ pub(super) fn build(tests: &str, folder: &Path) -> Result<PathBuf> {
     }
     root.add_program(tests, "/tests")?;
     for module in output(Command::new(PYTHON).args(["-c", LIST_MODULES]))?.lines() {
-        root.add(module, module)?;
+        root.add_program(module, module)?;
     }
     root.write("/init", INIT)?;
     root.write("/etc/passwd", PASSWD)?;
