@@ -14,10 +14,10 @@ pub struct Fork {
     pub parent: TaskRef,
 }
 
-/// A program started. Text: executable path, cwd, script, cgroup path, argv.
+/// A program started. Text: executable path, cwd, script, cgroup path, argv, environment.
 ///
-/// Paths and the cgroup are walks (see [`crate::PathText`]); script is a plain string; argv is as the kernel laid it out, each
-/// argument followed by NUL.
+/// Paths and the cgroup are walks (see [`crate::PathText`]); script is a plain string; argv and
+/// environment are as the kernel laid them out, each string followed by NUL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct Exec {
@@ -51,12 +51,14 @@ pub struct Exec {
     pub cgroup_len: u16,
     /// Bytes of argv.
     pub args_len: u16,
+    /// Bytes of the environment; 0 unless it is asked for.
+    pub environment_len: u16,
     /// Always 0.
-    pub unused: [u16; 3],
+    pub unused: [u16; 2],
 }
 
 impl Exec {
-    /// argv was longer than [`crate::ARGS_MAX`].
+    /// Not all of argv is there: it was longer than [`crate::ARGS_MAX`], or could not be read.
     pub const ARGS_CUT: u32 = 1;
     /// A walk had more steps than [`crate::STEPS_MAX`]; its root end is missing.
     pub const PATH_CUT: u32 = 2;
@@ -66,6 +68,22 @@ impl Exec {
     pub const MEMFD: u32 = 8;
     /// The image is a file of an overlay mount and lies in its writable layer.
     pub const UPPER_LAYER: u32 = 16;
+}
+
+/// A program could not be started. Text: the path as it was given, with its NUL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct ExecFailed {
+    /// Head.
+    pub header: Header,
+    /// The number of the error.
+    pub error: u32,
+    /// The descriptor that the path is relative to.
+    pub directory: i32,
+    /// Bytes of the path.
+    pub path_len: u16,
+    /// Always 0.
+    pub reserved: [u16; 3],
 }
 
 /// The last thread of a process ended.
@@ -111,6 +129,8 @@ unsafe impl Record for Exec {}
 // SAFETY: as above.
 unsafe impl Record for Exit {}
 // SAFETY: as above.
+unsafe impl Record for ExecFailed {}
+// SAFETY: as above.
 unsafe impl Record for SetCredentials {}
 // SAFETY: as above.
 unsafe impl Record for SetName {}
@@ -119,5 +139,6 @@ const _: () = assert!(size_of::<Fork>() == 64);
 const _: () = assert!(size_of::<Exec>() == 32 + 16 + 32 + 16 + 16 + 48 + 8 + 16);
 const _: () = assert!(core::mem::offset_of!(Exec, executable_len) == 168);
 const _: () = assert!(size_of::<Exit>() == 40);
+const _: () = assert!(size_of::<ExecFailed>() == 48);
 const _: () = assert!(size_of::<SetCredentials>() == 96);
 const _: () = assert!(size_of::<SetName>() == 64);

@@ -14,6 +14,8 @@ pub enum Kind {
     Exit = 3,
     /// [`crate::SetCredentials`].
     SetCredentials = 4,
+    /// [`crate::ExecFailed`].
+    ExecFailed = 5,
     /// [`crate::SetName`].
     SetName = 6,
     /// [`crate::SetCapabilities`].
@@ -52,6 +54,7 @@ impl Kind {
         Self::Exec,
         Self::Exit,
         Self::SetCredentials,
+        Self::ExecFailed,
         Self::SetName,
         Self::SetCapabilities,
         Self::Namespace,

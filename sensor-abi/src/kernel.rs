@@ -73,6 +73,8 @@ offsets! {
     cred_uid: "cred"."uid",
     mm_arg_start: "mm_struct"."arg_start",
     mm_arg_end: "mm_struct"."arg_end",
+    mm_env_start: "mm_struct"."env_start",
+    mm_env_end: "mm_struct"."env_end",
     mm_exe_file: "mm_struct"."exe_file",
     fs_pwd: "fs_struct"."pwd",
     fs_root: "fs_struct"."root",
@@ -173,11 +175,14 @@ pub struct Settings {
     pub memory_controller: u32,
     /// Bytes from an inode of an overlay mount to the dentry of the file in the writable layer, or [`ABSENT`].
     pub overlay_upper: u32,
+    /// 1 when the environment of new programs is asked for.
+    pub environment: u32,
 }
 
 impl Settings {
     /// What the object holds until the loader sets it.
-    pub const UNKNOWN: Self = Self { own_pid: 0, exit_tells_last: 0, memory_controller: ABSENT, overlay_upper: ABSENT };
+    pub const UNKNOWN: Self =
+        Self { own_pid: 0, exit_tells_last: 0, memory_controller: ABSENT, overlay_upper: ABSENT, environment: 0 };
 }
 
 // SAFETY: repr(C) and only u32.
@@ -196,5 +201,5 @@ pub struct Counters {
 // SAFETY: repr(C) and only u64.
 unsafe impl Record for Counters {}
 
-const _: () = assert!(size_of::<Settings>() == 16);
+const _: () = assert!(size_of::<Settings>() == 20);
 const _: () = assert!(size_of::<Counters>() == 16);

@@ -17,7 +17,7 @@ mod place;
 mod privilege;
 mod tamper;
 
-pub use exec::{Exec, Exit, Fork, SetCredentials, SetName};
+pub use exec::{Exec, ExecFailed, Exit, Fork, SetCredentials, SetName};
 pub use file::{File, PathText};
 pub use header::{Creds, Header, Kind, TaskRef};
 pub use kernel::{ABSENT, Counters, Offsets, Settings};
@@ -26,18 +26,20 @@ pub use place::Place;
 pub use privilege::{Capabilities, Namespace, SetCapabilities};
 pub use tamper::{Tamper, TamperOperation};
 
-/// Bytes of argv a record carries at most.
-pub const ARGS_MAX: u64 = 4096;
+/// Bytes of argv a record carries at most, and bytes of the environment.
+pub const ARGS_MAX: u64 = 32 * 1024;
 /// Bytes of a path given by a user pointer at most, the kernel's own PATH_MAX.
 pub const PATH_MAX: u64 = 4096;
 /// Components (and mounts crossed) a walk from a file to the root takes at most.
 pub const STEPS_MAX: u32 = 96;
 /// Bytes of one path component, with its NUL.
 pub const NAME_MAX: u64 = 256;
-/// Text stops growing here, so that a record never exceeds [`RECORD_MAX`].
+/// Text other than argv and environment stops growing here, so that a record never exceeds [`RECORD_MAX`].
 pub const TEXT_LIMIT: u64 = 16 * 1024;
-/// The largest record: the last piece may begin just below the limit.
-pub const RECORD_MAX: usize = 16 * 1024 + 4096 + 8;
+/// Where argv begins at most: the last piece before it may begin just below the limit.
+pub const ARGS_AT_MAX: u64 = TEXT_LIMIT + PATH_MAX;
+/// The largest record: argv and the environment come last.
+pub const RECORD_MAX: usize = (16 + 4 + 32 + 32) * 1024 + 8;
 /// Bytes of the ring of processes.
 pub const PROCESS_RING_BYTES: u32 = 4 * 1024 * 1024;
 /// Bytes of the ring of files and sockets.
@@ -64,3 +66,5 @@ pub unsafe trait Record: Copy {
         unsafe { core::slice::from_raw_parts(core::ptr::from_ref(self).cast(), size_of::<Self>()) }
     }
 }
+
+const _: () = assert!(RECORD_MAX as u64 == ARGS_AT_MAX + 2 * ARGS_MAX + 8);

@@ -2,7 +2,7 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{HashMap, LruHashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use bongsu_sensor_abi::{Capabilities, Counters, Creds, OTHER_RING_BYTES, PROCESS_RING_BYTES, SENSITIVE_MAX};
 
@@ -29,9 +29,10 @@ pub(crate) static URGENT: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(2, 0);
 
-/// Where a record is put together; the stack has 512 bytes.
+/// Where a record is put together; the stack has 512 bytes. One for each CPU: the loader sets how many. The kernel's own per-CPU maps hold
+/// no value as large as the longest argv makes a record.
 #[map]
-pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static SCRATCH: Array<Scratch> = Array::with_max_entries(1, 0);
 
 /// Inode numbers of files whose reading may be an event. Userland keeps it, and tells the file from others with the same number: the
 /// device that stat(2) shows is not the kernel's own on every file system (btrfs).

@@ -12,6 +12,7 @@ mod connect;
 mod credentials;
 mod delete;
 mod exec;
+mod exec_failed;
 mod exit;
 mod fork;
 mod kexec;

@@ -7,13 +7,13 @@ use aya_ebpf::{
     helpers::{
         bpf_get_current_pid_tgid,
         generated::{
-            bpf_ktime_get_boot_ns, bpf_probe_read_kernel_str, bpf_probe_read_user, bpf_probe_read_user_str,
-            bpf_ringbuf_output,
+            bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_probe_read_kernel_str, bpf_probe_read_user,
+            bpf_probe_read_user_str, bpf_ringbuf_output,
         },
     },
     maps::RingBuf,
 };
-use bongsu_sensor_abi::{Counters, Header, Kind, NAME_MAX, PATH_MAX, RECORD_MAX, Record, TEXT_LIMIT};
+use bongsu_sensor_abi::{ARGS_MAX, Counters, Header, Kind, NAME_MAX, PATH_MAX, RECORD_MAX, Record, TEXT_LIMIT};
 
 use crate::{
     globals::setting,
@@ -61,7 +61,8 @@ impl Draft {
     /// The record that this CPU is making.
     #[inline(always)]
     pub(crate) fn current() -> Option<Self> {
-        Some(Self(SCRATCH.get_ptr_mut(0)?))
+        // SAFETY: a helper without conditions.
+        Some(Self(SCRATCH.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })?))
     }
 
     #[inline(always)]
@@ -140,14 +141,18 @@ impl Draft {
         self.since(before)
     }
 
-    /// Appends `count` bytes of the program's memory, at most PATH_MAX; says how many.
+    /// Appends `count` bytes of the program's memory, at most ARGS_MAX, to a record of at most `limit` bytes (a constant); says how many.
     #[inline(always)]
-    pub(crate) fn user_bytes(self, from: u64, count: u64) -> u16 {
+    pub(crate) fn user_block(self, from: u64, count: u64, limit: u64) -> u16 {
         let before = self.len();
-        let count = if count > PATH_MAX { PATH_MAX } else { count };
-        if let Some(end) = self.end() {
-            // SAFETY: PATH_MAX bytes fit behind `end`; the helper checks the source.
-            if count > 0 && unsafe { bpf_probe_read_user(end.cast(), count as u32, from as *const _) } == 0 {
+        let count = if count > ARGS_MAX { ARGS_MAX } else { count };
+        if before > limit || count == 0 {
+            return 0;
+        }
+        // SAFETY: callers' limits leave ARGS_MAX bytes below RECORD_MAX; the helper checks the source.
+        unsafe {
+            let end = (&raw mut (*self.0).bytes).cast::<u8>().add(before as usize);
+            if bpf_probe_read_user(end.cast(), count as u32, from as *const _) == 0 {
                 self.grow(count as i64);
             }
         }

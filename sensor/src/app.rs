@@ -179,7 +179,11 @@ fn start_kernel(config: &Config) -> anyhow::Result<(Kernel, KernelEvents)> {
         tracing::info!("running without probes: log lines only");
         return Ok((Kernel::without_probes(), None));
     }
-    let probes = ProbeConfig { sensitive_paths: config.sensitive_paths.clone(), ..ProbeConfig::default() };
+    let probes = ProbeConfig {
+        sensitive_paths: config.sensitive_paths.clone(),
+        environment: config.environment.clone(),
+        ..ProbeConfig::default()
+    };
     let (kernel, events) =
         Kernel::start(&probes).context("cannot start the probes (`--no-probes` follows logs only)")?;
     for hook in kernel.hooks() {

@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bstr::{BString, ByteSlice};
+
 pub(crate) use file::Mistake;
 
 /// Logs that are followed when the configuration names none, as far as they are there.
@@ -39,6 +41,35 @@ pub(crate) struct Config {
     pub(crate) probes: bool,
     /// Files whose reading is an event.
     pub(crate) sensitive_paths: Vec<PathBuf>,
+    /// What is kept of the environment of new programs.
+    pub(crate) environment: Environment,
+}
+
+/// What is kept of an environment. It holds secrets more often than not, so nothing unless somebody asks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Environment {
+    /// None of it.
+    #[default]
+    Nothing,
+    /// All of it.
+    All,
+    /// The variables of these names.
+    Named(Vec<BString>),
+}
+
+impl Environment {
+    /// Of the variables (`NAME=value` each) those that are kept.
+    pub(crate) fn chosen(&self, mut variables: Vec<BString>) -> Vec<BString> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::All => variables,
+            Self::Named(names) => {
+                let name = |variable: &[u8]| variable.find_byte(b'=').unwrap_or(variable.len());
+                variables.retain(|variable| names.iter().any(|wanted| variable[..name(variable)] == wanted[..]));
+                variables
+            }
+        }
+    }
 }
 
 /// Why there is no configuration.
@@ -93,6 +124,7 @@ impl Default for Config {
             mask: true,
             probes: true,
             sensitive_paths: DEFAULT_SENSITIVE.iter().map(PathBuf::from).collect(),
+            environment: Environment::Nothing,
         }
     }
 }

@@ -36,6 +36,7 @@ pub(crate) enum Action {
     Fork { child: TaskRef, parent: TaskRef },
     Exec(Box<Program>),
     Exit { code: u8, signal: u8 },
+    ExecFailed { path: BString, error: u16 },
     SetName { before: BString, after: BString },
     SetCredentials { before: Creds, after: Creds },
     SetCapabilities { before: Capabilities, after: Capabilities },
@@ -95,6 +96,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         }
         Kind::Exec => Action::Exec(Box::new(process::exec(bytes)?)),
         Kind::Exit => process::exit(&head(bytes)?),
+        Kind::ExecFailed => process::exec_failed(bytes)?,
         Kind::SetName => process::set_name(&head(bytes)?),
         Kind::SetCredentials => {
             let change: abi::SetCredentials = head(bytes)?;

@@ -12,11 +12,14 @@ mod users;
 
 use std::{path::PathBuf, sync::Arc};
 
-use bongsu_event::{Activity, Context, Credentials, Event, Exec, FileActivity, Process, ProcessKey, Timestamp};
+use bongsu_event::{
+    Activity, Context, Credentials, Event, Exec, ExecFailed, FileActivity, Process, ProcessKey, Timestamp,
+};
 use bongsu_sensor_abi::{Creds, TaskRef};
 use bstr::BString;
 
 use crate::{
+    config::Environment,
     decode::{Action, Decoded, Program},
     process_table::{
         NewProgram, Newcomer, ProcessTable,
@@ -35,11 +38,12 @@ pub(crate) struct Enricher {
     clock: Clock,
     images: Images,
     unfollowed: network::Unfollowed,
+    environment: Environment,
 }
 
 impl Enricher {
     /// Of the boot that is running; the users are those of `passwd`.
-    pub(crate) fn new(boot: u64, passwd: PathBuf) -> Self {
+    pub(crate) fn new(boot: u64, passwd: PathBuf, environment: Environment) -> Self {
         Self {
             boot,
             table: ProcessTable::default(),
@@ -47,6 +51,7 @@ impl Enricher {
             clock: Clock::now(),
             images: Images::new(boot),
             unfollowed: network::Unfollowed::default(),
+            environment,
         }
     }
 
@@ -106,6 +111,9 @@ impl Enricher {
                 }
                 (process, Activity::Exit { code, signal })
             }
+            Action::ExecFailed { path, error } => {
+                (self.process(task), Activity::ExecFailed(ExecFailed { path, error }))
+            }
             Action::SetName { before, after } => {
                 // One that is not known yet is read from /proc, perhaps with the new name already.
                 self.process(task);
@@ -155,6 +163,7 @@ impl Enricher {
             context: context::of(&program.place, &program.cgroup),
         };
         let previous_executable = self.table.exec(newcomer, new);
+        let environment = self.environment.chosen(program.environment);
         let exec = Exec {
             previous_executable,
             script: program.script,
@@ -162,9 +171,12 @@ impl Enricher {
             inode: program.inode,
             device: program.device,
             links: program.links,
-            ..Exec::default()
+            environment,
         };
-        (self.process(task), Activity::Exec(exec))
+        let shown = self.process(task);
+        // The event has the arguments in full; what the table holds of them is bounded.
+        self.table.shorten_args(self.key_of(task));
+        (shown, Activity::Exec(exec))
     }
 
     /// The process as events show it; one that nothing told of yet is asked of /proc, once.

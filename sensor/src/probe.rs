@@ -35,7 +35,7 @@ use tokio::sync::mpsc;
 pub(crate) use attach::Hook;
 pub(crate) use counters::Counters;
 
-use crate::{enrich::Enricher, heap, process_table::image::Images};
+use crate::{config::Environment, enrich::Enricher, heap, process_table::image::Images};
 use counters::Ledger;
 
 /// Batches that wait for the sensor; with [`reader::BATCH_MAX`] events each, a few MiB.
@@ -48,11 +48,13 @@ pub(crate) struct ProbeConfig {
     pub(crate) sensitive_paths: Vec<PathBuf>,
     /// The host's user database.
     pub(crate) passwd: PathBuf,
+    /// What is kept of the environment of new programs.
+    pub(crate) environment: Environment,
 }
 
 impl Default for ProbeConfig {
     fn default() -> Self {
-        Self { sensitive_paths: Vec::new(), passwd: PathBuf::from("/etc/passwd") }
+        Self { sensitive_paths: Vec::new(), passwd: PathBuf::from("/etc/passwd"), environment: Environment::Nothing }
     }
 }
 
@@ -125,7 +127,8 @@ impl Drop for Probes {
 /// # Errors
 /// When this kernel, these rights or this build of the sensor do not allow it.
 pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<Event>>), StartError> {
-    let layout = offsets::read(std::process::id()).map_err(load::LoadError::from)?;
+    let mut layout = offsets::read(std::process::id()).map_err(load::LoadError::from)?;
+    layout.settings.environment = u32::from(config.environment != Environment::Nothing);
     let mut ebpf = load::load(&layout)?;
     attach::ensure_tracefs();
     let ledger = Arc::new(Ledger::take(&mut ebpf)?);
@@ -140,7 +143,7 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
         return Err(StartError::Nothing(reasons.join("; ")));
     }
     let boot = offsets::boot_id().map_err(StartError::system("read the boot id"))?;
-    let mut enricher = Enricher::new(boot, config.passwd.clone());
+    let mut enricher = Enricher::new(boot, config.passwd.clone(), config.environment.clone());
     enricher.seed().map_err(StartError::system("list the processes in /proc"))?;
     let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|error| StartError::system("make an eventfd")(error.into()))?;

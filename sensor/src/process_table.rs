@@ -21,6 +21,9 @@ use bstr::BString;
 /// More processes than this at once, and the oldest we know are forgotten (and read from /proc again when they act).
 const LIVE_MAX: usize = 32_768;
 
+/// Bytes of a process's arguments that stay once its exec is told, each with its NUL: a record may bring eight times that.
+pub(crate) const ARGS_KEPT: usize = 4096;
+
 /// How many ended processes stay.
 const EXITED_MAX: usize = 4_096;
 
@@ -125,6 +128,24 @@ impl ProcessTable {
         if shown.credentials != *credentials {
             self.show(key, Process { credentials: credentials.clone(), ..Process::clone(&shown) }, None);
         }
+    }
+
+    /// Keeps of the process's arguments what is kept of any: from now on events show these, and say that they are cut.
+    pub(crate) fn shorten_args(&mut self, key: ProcessKey) {
+        let Some(shown) = self.shown(key) else { return };
+        let mut left = ARGS_KEPT;
+        if shown.args.iter().map(|arg| arg.len() + 1).sum::<usize>() <= left {
+            return;
+        }
+        let mut args = Vec::new();
+        for arg in &shown.args {
+            args.push(arg[..arg.len().min(left)].into());
+            left = left.saturating_sub(arg.len() + 1);
+            if left == 0 {
+                break;
+            }
+        }
+        self.show(key, Process { args, args_cut: true, ..Process::clone(&shown) }, None);
     }
 
     /// The process gave itself another name.

@@ -2,7 +2,7 @@
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use aya_log_ebpf::warn;
-use bongsu_sensor_abi::{ABSENT, ARGS_MAX, Exec, Kind};
+use bongsu_sensor_abi::{ABSENT, ARGS_AT_MAX, ARGS_MAX, Exec, Kind};
 
 use crate::{
     globals::{offset, setting},
@@ -43,6 +43,7 @@ fn send(context: &RawTracePointContext) -> Option<()> {
     let script_len = if filename == interp { 0 } else { draft.kernel_string(filename) };
     let cgroup_len = draft.cgroup(task);
     let args_len = args(draft, mm);
+    let environment_len = environment(draft, mm);
     let super_block: u64 = read(inode + offset!(inode_super));
     let links: u32 = read(inode + offset!(inode_links));
     image_flags(draft, inode, links, read(super_block + offset!(super_magic)));
@@ -61,7 +62,8 @@ fn send(context: &RawTracePointContext) -> Option<()> {
         script_len,
         cgroup_len,
         args_len,
-        unused: [0; 3],
+        environment_len,
+        unused: [0; 2],
         header: draft.header(task, Kind::Exec),
     };
     let nameless = draft.flags() & Exec::NO_LINKS != 0;
@@ -77,10 +79,21 @@ fn args(draft: Draft, mm: u64) -> u16 {
     let start: u64 = read(mm + offset!(mm_arg_start));
     let end: u64 = read(mm + offset!(mm_arg_end));
     let count = end.wrapping_sub(start);
-    if count > ARGS_MAX {
+    let copied = draft.user_block(start, count, ARGS_AT_MAX);
+    if u64::from(copied) != count {
         draft.flag(Exec::ARGS_CUT);
     }
-    draft.user_bytes(start, count)
+    copied
+}
+
+#[inline(always)]
+fn environment(draft: Draft, mm: u64) -> u16 {
+    if setting!(environment) == 0 {
+        return 0;
+    }
+    let start: u64 = read(mm + offset!(mm_env_start));
+    let end: u64 = read(mm + offset!(mm_env_end));
+    draft.user_block(start, end.wrapping_sub(start), ARGS_AT_MAX + ARGS_MAX)
 }
 
 #[inline(always)]

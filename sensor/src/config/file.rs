@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Config, SEGMENT_BYTES};
+use super::{Config, Environment, SEGMENT_BYTES};
 
 /// The spool must hold some closed segments, or there is nothing to shed.
 const SPOOL_BYTES_MIN: u64 = 4 * SEGMENT_BYTES;
@@ -49,6 +49,8 @@ pub(super) fn read(table: Table) -> Result<Config, Vec<Mistake>> {
         if let Some(paths) = probes.take("sensitive_paths", "a list of paths", |value| value.as_array().cloned()) {
             config.sensitive_paths = probes.paths("sensitive_paths", &paths);
         }
+        config.environment =
+            probes.take("environment", "true, false or a list of names", environment).unwrap_or(config.environment);
         probes.end();
     }
     if let Some(logs) = root.take("log", "a list of tables ([[log]])", |value| value.as_array().cloned()) {
@@ -134,6 +136,19 @@ impl Section<'_> {
     }
 }
 
+fn environment(value: &Value) -> Option<Environment> {
+    match value {
+        Value::Boolean(true) => Some(Environment::All),
+        Value::Boolean(false) => Some(Environment::Nothing),
+        Value::Array(names) => {
+            let name =
+                |value: &Value| value.as_str().filter(|name| !name.is_empty() && !name.contains('=')).map(Into::into);
+            names.iter().map(name).collect::<Option<_>>().map(Environment::Named)
+        }
+        _ => None,
+    }
+}
+
 fn absolute(value: &Value) -> Option<PathBuf> {
     value.as_str().map(PathBuf::from).filter(|path| path.is_absolute())
 }
@@ -150,7 +165,7 @@ mod tests {
     fn a_full_configuration_is_read() {
         let config = parse(
             "[[log]]\npath = \"/a\"\n[[log]]\npath = \"/b\"\n[spool]\nbytes_max = 33554432\n[mask]\nenabled = false\n\
-             [probes]\nenabled = false\nsensitive_paths = [\"/s\"]\n",
+             [probes]\nenabled = false\nsensitive_paths = [\"/s\"]\nenvironment = [\"LD_PRELOAD\"]\n",
         );
         let expected = Config {
             logs: vec!["/a".into(), "/b".into()],
@@ -158,6 +173,7 @@ mod tests {
             mask: false,
             probes: false,
             sensitive_paths: vec!["/s".into()],
+            environment: Environment::Named(vec!["LD_PRELOAD".into()]),
         };
         assert_eq!(config, Ok(expected));
         assert_eq!(parse(""), Ok(Config::default()));
@@ -167,7 +183,8 @@ mod tests {
     fn every_mistake_is_reported_with_its_place() {
         let mistakes = parse(
             "colour = 1\nmask = 3\n[[log]]\npath = \"relative\"\n[[log]]\npth = \"/x\"\n[[log]]\npath = \"/a\"\n[[log]]\n\
-             path = \"/a\"\n[spool]\nbytes_max = 5\nbytes = 1\n[probes]\nenabled = \"yes\"\nsensitive_paths = [\"/ok\", 3]\n",
+             path = \"/a\"\n[spool]\nbytes_max = 5\nbytes = 1\n[probes]\nenabled = \"yes\"\nsensitive_paths = [\"/ok\", 3]\n\
+             environment = [\"A=b\"]\n",
         )
         .unwrap_err();
         let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
@@ -177,6 +194,7 @@ mod tests {
             "mask: must be a table, not integer",
             "probes.enabled: must be true or false, not string",
             "probes.sensitive_paths[1]: must be an absolute path",
+            "probes.environment: must be true, false or a list of names, not array",
             "log[0].path: must be an absolute path",
             "log[1].path: is missing",
             "log[1].pth: is no setting",

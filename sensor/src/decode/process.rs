@@ -11,6 +11,9 @@ use super::{
 /// Of a device number inside the kernel.
 const MINOR_BITS: u32 = 20;
 
+/// Kept of an environment. An empty variable takes one byte there and 24 here.
+const VARIABLES_MAX: usize = 1024;
+
 /// A program that started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Program {
@@ -24,6 +27,8 @@ pub(crate) struct Program {
     pub(crate) cgroup: BString,
     pub(crate) args: Vec<BString>,
     pub(crate) args_cut: bool,
+    /// `NAME=value` each, where it is asked for.
+    pub(crate) environment: Vec<BString>,
     pub(crate) image: bongsu_event::ImageTraits,
     pub(crate) inode: u64,
     /// As stat(2) shows it.
@@ -42,6 +47,7 @@ pub(super) fn exec(bytes: &[u8]) -> Result<Program, DecodeError> {
     let script = path::string(text.take(exec.script_len)?);
     let cgroup = path::walk(text.take(exec.cgroup_len)?, false);
     let args = arguments(text.take(exec.args_len)?);
+    let environment = environment(text.take(exec.environment_len)?);
     // Files of /dev/shm that were unlinked before they ran lie on tmpfs as well; only memfd_create gives this name.
     let memfd = flags & abi::Exec::MEMFD != 0 && executable.starts_with(b"/memfd:");
     let no_links = flags & abi::Exec::NO_LINKS != 0;
@@ -57,6 +63,7 @@ pub(super) fn exec(bytes: &[u8]) -> Result<Program, DecodeError> {
         cwd,
         cgroup,
         args,
+        environment,
         args_cut: flags & abi::Exec::ARGS_CUT != 0,
         image: bongsu_event::ImageTraits {
             memfd,
@@ -77,6 +84,28 @@ pub(super) fn arguments(bytes: &[u8]) -> Vec<BString> {
         return Vec::new();
     }
     bytes.strip_suffix(b"\0").unwrap_or(bytes).split_str(b"\0").map(BString::from).collect()
+}
+
+/// As argv; a variable that was cut is left out.
+fn environment(bytes: &[u8]) -> Vec<BString> {
+    let whole = bytes.rfind_byte(0).map_or(0, |end| end + 1);
+    let mut variables = arguments(&bytes[..whole]);
+    variables.truncate(VARIABLES_MAX);
+    variables
+}
+
+/// As the kernel names it, which puts `/dev/fd/N` for a descriptor.
+pub(super) fn exec_failed(bytes: &[u8]) -> Result<Action, DecodeError> {
+    let failed: abi::ExecFailed = head(bytes)?;
+    let given = path::string(Text::behind::<abi::ExecFailed>(bytes).take(failed.path_len)?);
+    let path = match failed.directory {
+        _ if given.starts_with(b"/") => given,
+        libc::AT_FDCWD => given,
+        directory if given.is_empty() => format!("/dev/fd/{directory}").into(),
+        directory => [format!("/dev/fd/{directory}/").as_bytes(), &given].concat().into(),
+    };
+    // The kernel's errors end at 4095.
+    Ok(Action::ExecFailed { path, error: u16::try_from(failed.error).unwrap_or(u16::MAX) })
 }
 
 pub(super) fn exit(exit: &abi::Exit) -> Action {

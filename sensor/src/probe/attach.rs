@@ -56,6 +56,10 @@ pub(crate) const LADDERS: &[Ladder] = &[
     Ladder { name: "exec", rungs: &[Rung::RawTracepoint { program: "exec", name: "sched_process_exec" }] },
     Ladder { name: "fork", rungs: &[Rung::RawTracepoint { program: "fork", name: "sched_process_fork" }] },
     Ladder { name: "exit", rungs: &[Rung::RawTracepoint { program: "exit", name: "sched_process_exit" }] },
+    Ladder {
+        name: "exec-failed",
+        rungs: &[Rung::Syscalls(&[("execve_failed", "sys_exit_execve"), ("execveat_failed", "sys_exit_execveat")])],
+    },
     Ladder { name: "set-name", rungs: &[Rung::RawTracepoint { program: "set_name", name: "task_rename" }] },
     Ladder {
         name: "set-credentials",

@@ -17,6 +17,9 @@ pub(crate) enum LoadError {
     /// Nothing to adapt them to.
     #[error("cannot fit the kernel programs to this kernel")]
     Offsets(#[from] OffsetsError),
+    /// /sys does not say.
+    #[error("cannot tell how many processors there may be")]
+    Cpus(#[source] std::io::Error),
     /// The kernel would not have the maps, or the object is broken.
     #[error("cannot load the kernel programs (root, or CAP_BPF with CAP_PERFMON and CAP_SYS_ADMIN, is needed)")]
     Refused(#[source] EbpfError),
@@ -28,7 +31,9 @@ pub(crate) fn load(layout: &Layout) -> Result<Ebpf, LoadError> {
     if OBJECT.is_empty() {
         return Err(LoadError::NoPrograms);
     }
+    let cpus = aya::util::nr_cpus().map_err(|(_, error)| LoadError::Cpus(error))?;
     EbpfLoader::new()
+        .map_max_entries("SCRATCH", u32::try_from(cpus).unwrap_or(u32::MAX))
         .btf(None)
         .override_global("OFFSETS", layout.offsets.as_bytes(), true)
         .override_global("SETTINGS", layout.settings.as_bytes(), true)

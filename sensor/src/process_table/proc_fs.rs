@@ -12,8 +12,8 @@ use bstr::{BString, ByteSlice};
 /// Nanoseconds of one tick of /proc, and of process keys.
 pub(crate) const TICK_NS: u64 = 10_000_000;
 
-/// The kernel caps a line of arguments at its stack limit, megabytes; a snapshot takes as much as a record does.
-const ARGS_MAX: usize = 4096;
+/// The kernel caps a line of arguments at its stack limit, megabytes; a snapshot takes what the table keeps.
+const ARGS_MAX: usize = super::ARGS_KEPT;
 
 /// A process as /proc shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -60,14 +60,22 @@ fn an_exec_is_told_field_by_field() {
 }
 
 #[test]
-fn arguments_beyond_four_kibibytes_are_cut_and_said_to_be() {
+fn arguments_beyond_32_kibibytes_are_cut_and_said_to_be() {
     let Some(mut lab) = Lab::open() else { return };
-    let long = "x".repeat(5000);
-    let (_, events) = lab.run(Command::new("/bin/true").args(["first", &long]));
-    let [(process, _)] = execs(&events)[..] else { panic!("not one exec: {events:#?}") };
-    assert!(process.args_cut);
-    assert_eq!(process.args[1], "first");
-    assert_eq!(process.args[2].len(), 4096 - "/bin/true\0first\0".len());
+    const MAX: usize = 32 * 1024;
+    let before = "/bin/true\0first\0".len();
+    for (length, kept, cut) in
+        [(MAX - before - 1, MAX - before - 1, false), (MAX - before, MAX - before, true), (100_000, MAX - before, true)]
+    {
+        let (_, events) = lab.run(Command::new("/bin/true").args(["first", &"x".repeat(length)]));
+        let [(process, _)] = execs(&events)[..] else { panic!("not one exec: {events:#?}") };
+        assert_eq!((process.args.len(), process.args_cut), (3, cut));
+        assert_eq!(process.args[1], "first");
+        assert_eq!(process.args[2], "x".repeat(kept));
+        let after = events.last().unwrap().process.as_ref().unwrap();
+        assert!(after.args_cut, "what follows has less");
+        assert_eq!(after.args[2], "x".repeat(4096 - before));
+    }
 }
 
 #[test]
