@@ -8,5 +8,6 @@ mod network;
 mod place;
 mod privilege;
 mod process;
+mod soak;
 mod storm;
 mod tamper;

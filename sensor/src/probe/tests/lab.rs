@@ -63,6 +63,17 @@ impl Lab {
         }
     }
 
+    /// Shows each event to `last` until it is content with one.
+    pub(super) fn each(&mut self, mut last: impl FnMut(&Event) -> bool) {
+        loop {
+            let batch = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, self.events.recv()).await });
+            let batch = batch.unwrap_or_else(|_| panic!("nothing more within {PATIENCE:?}")).expect("the probes run");
+            if batch.iter().filter(|event| last(event)).count() > 0 {
+                return;
+            }
+        }
+    }
+
     /// What the process `pid` did until it ended.
     pub(super) fn life_of(&mut self, pid: u32) -> Vec<Event> {
         let is_its = |event: &Event| event.process.as_ref().is_some_and(|process| process.pid == pid);
