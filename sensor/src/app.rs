@@ -8,7 +8,7 @@
 //! A task that ends early ends the program: systemd restarts honest failures. Told to stop, sources end first, what they had goes into
 //! the spool, the uplink sends what it can in a few seconds and says the last ledger, the spool closes last.
 
-use std::{io::Write, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use bongsu_event::Event;
@@ -190,13 +190,4 @@ fn start_kernel(config: &Config) -> anyhow::Result<(Kernel, KernelEvents)> {
         tracing::info!(hook = %hook.name, rung = %hook.rung, detail = %hook.detail, "probe");
     }
     Ok((kernel, Some(events)))
-}
-
-/// Prints where each hook would stand.
-pub(crate) fn say_probes(out: &mut impl Write) -> anyhow::Result<()> {
-    let (kernel, _events) = start_kernel(&Config::default())?;
-    for hook in kernel.hooks() {
-        writeln!(out, "{:<24} {:<28} {}", hook.name, hook.rung, hook.detail)?;
-    }
-    Ok(())
 }

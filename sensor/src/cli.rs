@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const STATE_DIR: &str = "/var/lib/bongsu-sensor";
 
@@ -28,8 +28,10 @@ pub(crate) enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
-    /// Say where each hook would stand on this kernel, and why not better.
-    Probes,
+    /// Say where each hook would stand on this kernel, why not better, and what its programs cost.
+    ///
+    /// Loads a copy of the programs beside those of a sensor that may be running, watches for a while what this host does, and counts.
+    Probes(Probes),
 }
 
 /// Arguments of `join`.
@@ -60,4 +62,24 @@ pub(crate) struct Run {
     /// Follow logs only; needs no rights over the kernel.
     #[arg(long)]
     pub(crate) no_probes: bool,
+}
+
+/// Arguments of `probes`.
+#[derive(Debug, Args)]
+pub(crate) struct Probes {
+    /// How to show it.
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    /// How long to watch.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) seconds: u64,
+}
+
+/// How something is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// One JSON object.
+    Json,
 }

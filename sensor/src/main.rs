@@ -13,6 +13,7 @@ mod mask;
 mod probe;
 mod process_table;
 mod recent;
+mod say_probes;
 mod spool;
 mod tail;
 mod uplink;
@@ -87,7 +88,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             writeln!(io::stdout(), "the configuration is fine; {logs} logs would be followed")?;
             Ok(())
         }
-        Command::Probes => app::say_probes(&mut io::stdout()),
+        Command::Probes(arguments) => say_probes::say(&arguments, &mut io::stdout()),
     }
 }
 

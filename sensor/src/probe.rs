@@ -14,6 +14,7 @@
 
 mod attach;
 mod counters;
+mod figures;
 mod load;
 mod offsets;
 mod reader;
@@ -34,6 +35,7 @@ use tokio::sync::mpsc;
 
 pub(crate) use attach::Hook;
 pub(crate) use counters::Counters;
+pub(crate) use figures::{Figure, Figures, Statistics};
 
 use crate::{config::Environment, enrich::Enricher, heap, process_table::image::Images};
 use counters::Ledger;
@@ -93,6 +95,8 @@ pub(crate) struct Probes {
     pub(crate) hooks: Vec<Hook>,
     /// Opens the images of processes, for evidence.
     pub(crate) images: Images,
+    /// Asks the kernel what the programs cost.
+    pub(crate) figures: Figures,
     ledger: Arc<Ledger>,
     stop: Arc<OwnedFd>,
 }
@@ -135,6 +139,7 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
     let sensitive = sensitive::Sensitive::take(&mut ebpf, config.sensitive_paths.clone())?;
     // The kernel's type information is by far the largest thing the sensor ever holds: it goes before anything else comes.
     let hooks = attach::attach_all(&mut ebpf, Btf::from_sys_fs().ok().as_ref());
+    let figures = Figures::of(&ebpf);
     heap::release();
     // What the programs have written since they were attached waits in the rings.
     let rings = ring::Rings::take(&mut ebpf)?;
@@ -149,8 +154,13 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
         .map_err(|error| StartError::system("make an eventfd")(error.into()))?;
     let stop = Arc::new(stop);
     let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
-    let probes =
-        Probes { hooks, images: enricher.images().clone(), ledger: Arc::clone(&ledger), stop: Arc::clone(&stop) };
+    let probes = Probes {
+        hooks,
+        images: enricher.images().clone(),
+        figures,
+        ledger: Arc::clone(&ledger),
+        stop: Arc::clone(&stop),
+    };
     let reader = reader::Reader::new(ebpf, rings, ledger, sensitive, enricher, sender, stop);
     std::thread::Builder::new()
         .name("probe-reader".to_owned())

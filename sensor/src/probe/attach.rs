@@ -43,6 +43,25 @@ impl fmt::Display for Rung {
     }
 }
 
+impl Rung {
+    /// The programs that stand on it, each once.
+    fn programs(&self) -> Vec<&'static str> {
+        match self {
+            Self::FunctionEntry { program, .. }
+            | Self::Kprobe { program, .. }
+            | Self::RawTracepoint { program, .. } => {
+                vec![program]
+            }
+            Self::Syscalls(calls) => {
+                let mut programs: Vec<_> = calls.iter().map(|(program, _)| *program).collect();
+                programs.sort_unstable();
+                programs.dedup();
+                programs
+            }
+        }
+    }
+}
+
 /// A hook and its ladder.
 pub(crate) struct Ladder {
     /// What it watches, as the host page names it.
@@ -175,6 +194,8 @@ pub(crate) struct Hook {
     pub(crate) rung: String,
     /// Why better rungs were not taken; empty when the best one holds.
     pub(crate) detail: String,
+    /// The kernel programs it consists of; none when no rung held.
+    pub(crate) programs: Vec<&'static str>,
 }
 
 /// Why a rung does not hold.
@@ -203,7 +224,8 @@ fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, ladder: &Ladder) -> Hook {
     for rung in ladder.rungs {
         match attach_rung(ebpf, btf, *rung) {
             Ok(()) => {
-                return Hook { name: ladder.name.to_owned(), rung: rung.to_string(), detail: refused.join("; ") };
+                let (rung, programs) = (rung.to_string(), rung.programs());
+                return Hook { name: ladder.name.to_owned(), rung, detail: refused.join("; "), programs };
             }
             Err(error) => {
                 needless |= matches!(error, RungError::NoCall);
@@ -213,10 +235,10 @@ fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, ladder: &Ladder) -> Hook {
     }
     let detail = refused.join("; ");
     if needless {
-        return Hook { name: ladder.name.to_owned(), rung: NEEDLESS.to_owned(), detail };
+        return Hook { name: ladder.name.to_owned(), rung: NEEDLESS.to_owned(), detail, programs: Vec::new() };
     }
     tracing::warn!(hook = ladder.name, detail, "no attach point holds: the sensor is blind here");
-    Hook { name: ladder.name.to_owned(), rung: "none".to_owned(), detail }
+    Hook { name: ladder.name.to_owned(), rung: "none".to_owned(), detail, programs: Vec::new() }
 }
 
 fn attach_rung(ebpf: &mut Ebpf, btf: Option<&Btf>, rung: Rung) -> Result<(), RungError> {

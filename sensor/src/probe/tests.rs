@@ -2,6 +2,7 @@
 
 mod connection;
 mod exec;
+mod figures;
 mod file;
 mod lab;
 mod network;
