@@ -46,6 +46,14 @@ pub enum Kind {
     Bind = 35,
     /// A [`crate::Network`] connection that ended.
     Close = 36,
+    /// The first datagram for a while over this [`crate::Network`] socket to this peer.
+    Send = 37,
+    /// The first datagram for a while over this [`crate::Network`] socket from this peer.
+    Receive = 38,
+    /// A [`crate::Packet`] to or from a DNS server.
+    Dns = 39,
+    /// The first [`crate::Packet`] of a TLS client.
+    Tls = 40,
 }
 
 impl Kind {
@@ -70,6 +78,10 @@ impl Kind {
         Self::Listen,
         Self::Bind,
         Self::Close,
+        Self::Send,
+        Self::Receive,
+        Self::Dns,
+        Self::Tls,
     ];
 
     /// The kind with that number, if there is one.

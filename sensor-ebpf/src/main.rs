@@ -11,6 +11,7 @@ mod connection;
 mod file;
 mod globals;
 mod maps;
+mod packet;
 mod pid;
 mod place;
 mod probes;

@@ -7,7 +7,7 @@ use aya_ebpf::{
 use bongsu_sensor_abi::{Capabilities, Counters, Creds, OTHER_RING_BYTES, PROCESS_RING_BYTES, SENSITIVE_MAX};
 
 use crate::{
-    connection::{Attempt, Open},
+    connection::{Attempt, Open, Owner, Peer},
     record::Scratch,
     tamper::Repeated,
 };
@@ -61,3 +61,11 @@ pub(crate) static CAPABILITIES_BEFORE: LruHashMap<u32, Capabilities> = LruHashMa
 /// When an act that programs repeat was told last. What is evicted is told again too early, which does no harm.
 #[map]
 pub(crate) static TOLD: LruHashMap<Repeated, u64> = LruHashMap::with_max_entries(1024, 0);
+
+/// Who used a UDP socket last, by its `struct sock`: datagrams arrive on whatever process happens to run.
+#[map]
+pub(crate) static OWNERS: LruHashMap<u64, Owner> = LruHashMap::with_max_entries(8192, 0);
+
+/// When a datagram to or from a peer was last told. What falls out is told once more than it need be.
+#[map]
+pub(crate) static PEERS: LruHashMap<Peer, u64> = LruHashMap::with_max_entries(8192, 0);

@@ -21,6 +21,7 @@ mod memory;
 mod module;
 mod namespace;
 mod open;
+mod packet;
 mod ptrace;
 mod raw_socket;
 mod rename;

@@ -8,10 +8,10 @@ use crate::{
     task::{Task, read},
 };
 
-const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
-const TCP: u16 = 6;
-const UDP: u16 = 17;
+pub(crate) const AF_INET: u16 = 2;
+pub(crate) const AF_INET6: u16 = 10;
+pub(crate) const TCP: u16 = 6;
+pub(crate) const UDP: u16 = 17;
 const MPTCP: u16 = 262;
 
 /// A `struct sock` of TCP or UDP, by its address.
@@ -85,16 +85,15 @@ impl Socket {
     /// What that task did to it, then.
     #[inline(always)]
     pub(crate) fn done_by(self, task: TaskRef, time_ns: u64, kind: Kind) -> Network {
-        Network {
-            header: Header { time_ns, task, kind: kind as u32, flags: 0 },
-            ends: self.ends(),
-            sent: 0,
-            received: 0,
-            lasted_ns: 0,
-            state: 0,
-            error: 0,
-        }
+        done(self.ends(), task, time_ns, kind)
     }
+}
+
+/// What that task did between these ends, then.
+#[inline(always)]
+pub(crate) fn done(ends: Ends, task: TaskRef, time_ns: u64, kind: Kind) -> Network {
+    let header = Header { time_ns, task, kind: kind as u32, flags: 0 };
+    Network { header, ends, sent: 0, received: 0, lasted_ns: 0, state: 0, error: 0 }
 }
 
 /// Sends a record.

@@ -3,6 +3,8 @@
 //! This room owns the reading of `bongsu-sensor-abi`. It refuses to look anything up: what it returns says what the kernel said.
 //! Bytes that are no record give a [`DecodeError`], which the reader counts; nothing here panics (tested with arbitrary bytes).
 
+mod dns;
+pub(crate) mod hello;
 mod network;
 mod path;
 mod process;
@@ -10,7 +12,7 @@ mod tamper;
 #[cfg(test)]
 mod tests;
 
-use bongsu_event::{Capabilities, FileOperation, NamespaceChange, NetworkActivity, NetworkOperation};
+use bongsu_event::{Activity, Capabilities, FileOperation, NamespaceChange, NetworkActivity, NetworkOperation};
 use bongsu_sensor_abi::{self as abi, Creds, Header, Kind, Record, TaskRef};
 use bstr::BString;
 
@@ -33,17 +35,37 @@ pub(crate) struct Decoded {
 /// What the kernel says was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
-    Fork { child: TaskRef, parent: TaskRef },
+    Fork {
+        child: TaskRef,
+        parent: TaskRef,
+    },
     Exec(Box<Program>),
-    Exit { code: u8, signal: u8 },
-    ExecFailed { path: BString, error: u16 },
-    SetName { before: BString, after: BString },
-    SetCredentials { before: Creds, after: Creds },
-    SetCapabilities { before: Capabilities, after: Capabilities },
+    Exit {
+        code: u8,
+        signal: u8,
+    },
+    ExecFailed {
+        path: BString,
+        error: u16,
+    },
+    SetName {
+        before: BString,
+        after: BString,
+    },
+    SetCredentials {
+        before: Creds,
+        after: Creds,
+    },
+    SetCapabilities {
+        before: Capabilities,
+        after: Capabilities,
+    },
     Namespace(NamespaceChange),
     Tamper(TamperAction),
     File(FileAction),
     Network(NetworkActivity),
+    /// What a packet says, when it says something.
+    Packet(Option<Box<Activity>>),
 }
 
 /// Something done to a file.
@@ -116,6 +138,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         Kind::Listen => Action::Network(network(&head(bytes)?, NetworkOperation::Listen)?),
         Kind::Bind => Action::Network(network(&head(bytes)?, NetworkOperation::Bind)?),
         Kind::Close => Action::Network(network(&head(bytes)?, NetworkOperation::Close)?),
+        Kind::Send => Action::Network(network(&head(bytes)?, NetworkOperation::Send)?),
+        Kind::Receive => Action::Network(network(&head(bytes)?, NetworkOperation::Receive)?),
+        Kind::Dns => Action::Packet(network::dns(bytes)?.map(Box::new)),
+        Kind::Tls => Action::Packet(network::tls(bytes)?.map(Box::new)),
     };
     Ok(Decoded { time_ns: header.time_ns, task: header.task, action })
 }

@@ -142,8 +142,9 @@ impl Enricher {
             }
             Action::Network(network) => {
                 self.unfollowed.count(&network);
-                (self.process(task), Activity::Network(network))
+                return Some(Event { time, process: self.owner(task), activity: Activity::Network(network) });
             }
+            Action::Packet(said) => return Some(Event { time, process: self.owner(task), activity: *said? }),
         };
         Some(Event { time, process: Some(process), activity })
     }

@@ -4,6 +4,7 @@ use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use bongsu_sensor_abi::Kind;
 
 use crate::{
+    connection::Owner,
     file::{OpenFile, result},
     record::is_own,
     socket::{Socket, send},
@@ -22,6 +23,10 @@ pub(crate) fn bound(context: TracePointContext) -> u32 {
 #[inline(always)]
 fn bind(descriptor: u64) -> Option<()> {
     let socket = Socket::at(OpenFile::of(Task::current(), descriptor)?.sock()?)?;
-    send(&socket.done(Kind::Bind));
+    let record = socket.done(Kind::Bind);
+    if !socket.is_tcp() {
+        Owner::uses(socket.0, record.ends.local_port);
+    }
+    send(&record);
     Some(())
 }

@@ -43,7 +43,7 @@ fn begun(socket: Socket) {
 #[inline(always)]
 fn stands(socket: Socket) {
     let Some(attempt) = take_attempt(socket) else { return };
-    let open = Open { task: attempt.task, since_ns: now(), begun_here: 1 };
+    let open = Open { task: attempt.task, since_ns: now(), begun_here: 1, said_hello: 0 };
     // Fails only when the kernel has no memory; then the end of this connection is not told.
     let _kept = OPEN.insert(socket.0, open, 0);
     led_to(socket, attempt, Network::ESTABLISHED, 0);

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use bongsu_event::{ConnectResult, NetworkActivity, NetworkOperation, Traffic, Transport};
+use bongsu_event::{Activity, ConnectResult, Dns, NetworkActivity, NetworkOperation, TlsHello, Traffic, Transport};
 use bongsu_sensor_abi as abi;
 
-use super::DecodeError;
+use super::{DecodeError, Text, dns, head, hello};
 
 /// What was done to a socket.
 pub(super) fn network(record: &abi::Network, operation: NetworkOperation) -> Result<NetworkActivity, DecodeError> {
@@ -36,15 +36,46 @@ fn connect_result(record: &abi::Network) -> Option<ConnectResult> {
     }
 }
 
+/// What a packet to or from a DNS server says. A datagram that is no DNS at all is told as any other to its peer is.
+pub(super) fn dns(bytes: &[u8]) -> Result<Option<Activity>, DecodeError> {
+    let (packet, payload) = payload(bytes)?;
+    let ((local, remote), transport) = (ends(&packet.ends)?, transport(packet.ends.protocol));
+    let incoming = packet.header.flags & abi::Packet::INCOMING != 0;
+    let message = match transport {
+        Transport::Udp => dns::parse(payload),
+        // A length goes before each message; some programs send it in a segment of its own.
+        Transport::Tcp => payload.get(2..).and_then(dns::parse).or_else(|| dns::parse(payload)),
+    };
+    if let Some(dns::Message { name, kind, answer }) = message.filter(|message| message.answer.is_some() == incoming) {
+        return Ok(Some(Activity::Dns(Dns { name, kind, answer, transport, server: remote })));
+    }
+    let operation = if incoming { NetworkOperation::Receive } else { NetworkOperation::Send };
+    Ok((transport == Transport::Udp)
+        .then(|| Activity::Network(NetworkActivity::new(operation, transport, local, Some(remote)))))
+}
+
+/// Whom a TLS client asks for; `None` when it asks for no name.
+pub(super) fn tls(bytes: &[u8]) -> Result<Option<Activity>, DecodeError> {
+    let (packet, payload) = payload(bytes)?;
+    let (local, remote) = ends(&packet.ends)?;
+    Ok(hello::server_name(payload).map(|server_name| Activity::Tls(TlsHello { server_name, local, remote })))
+}
+
+fn payload(bytes: &[u8]) -> Result<(abi::Packet, &[u8]), DecodeError> {
+    let packet: abi::Packet = head(bytes)?;
+    let payload = Text::behind::<abi::Packet>(bytes).take(packet.payload_len)?;
+    Ok((packet, payload))
+}
+
 /// This host's end and the other.
-pub(super) fn ends(ends: &abi::Ends) -> Result<(SocketAddr, SocketAddr), DecodeError> {
+fn ends(ends: &abi::Ends) -> Result<(SocketAddr, SocketAddr), DecodeError> {
     let local = SocketAddr::new(address(ends.family, ends.local)?, ends.local_port);
     let remote = SocketAddr::new(address(ends.family, ends.remote)?, ends.remote_port);
     Ok((local, remote))
 }
 
 /// Multipath TCP is TCP to whoever looks from outside.
-pub(super) fn transport(protocol: u16) -> Transport {
+fn transport(protocol: u16) -> Transport {
     if i32::from(protocol) == libc::IPPROTO_UDP { Transport::Udp } else { Transport::Tcp }
 }
 

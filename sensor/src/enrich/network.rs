@@ -1,6 +1,11 @@
 //! Whose a connection is, and which ones could not be followed.
 
-use bongsu_event::{NetworkActivity, NetworkOperation};
+use std::sync::Arc;
+
+use bongsu_event::{NetworkActivity, NetworkOperation, Process};
+use bongsu_sensor_abi::TaskRef;
+
+use super::Enricher;
 
 /// Counts the connects that were told at once, because the kernel programs had no room to wait for what would come of them.
 #[derive(Debug, Default)]
@@ -15,5 +20,12 @@ impl Unfollowed {
                 tracing::warn!(so_far = self.0, "more connects at once than can be followed: no result for some");
             }
         }
+    }
+}
+
+impl Enricher {
+    /// Whose socket it was; `None` when the kernel programs do not know, as for sockets from before they ran.
+    pub(super) fn owner(&mut self, task: TaskRef) -> Option<Arc<Process>> {
+        (task.pid != 0).then(|| self.process(task))
     }
 }

@@ -3,6 +3,8 @@
 //! What a kernel allows cannot be read off its version or its configuration (fentry is refused on locked-down clouds that list it);
 //! only the trial tells. A hook for which no rung holds is reported, and the sensor runs without it.
 
+mod packets;
+
 use std::{error::Error as _, fmt, fs, path::Path};
 
 use aya::{
@@ -21,6 +23,8 @@ pub(crate) enum Rung {
     Kprobe { program: &'static str, function: &'static str },
     /// A tracepoint with the kernel's own arguments.
     RawTracepoint { program: &'static str, name: &'static str },
+    /// Packets of all sockets, at the root of the cgroup tree.
+    Packets { outgoing: &'static str, incoming: &'static str },
     /// System calls as they return (or are entered): program and tracepoint of the category `syscalls`. Calls that an architecture lacks
     /// are passed over; one must be there.
     Syscalls(&'static [(&'static str, &'static str)]),
@@ -32,6 +36,7 @@ impl fmt::Display for Rung {
             Self::FunctionEntry { function, .. } => write!(f, "fentry:{function}"),
             Self::Kprobe { function, .. } => write!(f, "kprobe:{function}"),
             Self::RawTracepoint { name, .. } => write!(f, "raw_tracepoint:{name}"),
+            Self::Packets { .. } => write!(f, "cgroup_skb:egress,ingress"),
             Self::Syscalls(calls) => {
                 write!(f, "tracepoint:")?;
                 calls.iter().enumerate().try_for_each(|(index, (_, call))| {
@@ -52,6 +57,7 @@ impl Rung {
             | Self::RawTracepoint { program, .. } => {
                 vec![program]
             }
+            Self::Packets { outgoing, incoming } => vec![outgoing, incoming],
             Self::Syscalls(calls) => {
                 let mut programs: Vec<_> = calls.iter().map(|(program, _)| *program).collect();
                 programs.sort_unstable();
@@ -137,6 +143,7 @@ pub(crate) const LADDERS: &[Ladder] = &[
     },
     Ladder { name: "bind", rungs: &[Rung::Syscalls(&[("bound", "sys_exit_bind")])] },
     Ladder { name: "listen", rungs: &[Rung::Syscalls(&[("listening", "sys_exit_listen")])] },
+    Ladder { name: "packets", rungs: &[Rung::Packets { outgoing: "packet_out", incoming: "packet_in" }] },
     Ladder { name: "ptrace", rungs: &[Rung::Syscalls(&[("traced", "sys_exit_ptrace")])] },
     Ladder { name: "memory-write", rungs: &[Rung::Syscalls(&[("memory_written", "sys_exit_process_vm_writev")])] },
     Ladder { name: "memfd", rungs: &[Rung::Syscalls(&[("memfd_made", "sys_exit_memfd_create")])] },
@@ -201,6 +208,10 @@ pub(crate) struct Hook {
 /// Why a rung does not hold.
 #[derive(Debug, thiserror::Error)]
 enum RungError {
+    #[error("no cgroup2 hierarchy is mounted (or /proc/self/mountinfo does not say where)")]
+    NoCgroups,
+    #[error("cannot open the root of the cgroup tree")]
+    Cgroups(#[source] std::io::Error),
     #[error("the object has no program {0}")]
     NoProgram(&'static str),
     #[error("the kernel's own BTF cannot be read")]
@@ -265,6 +276,7 @@ fn attach_rung(ebpf: &mut Ebpf, btf: Option<&Btf>, rung: Rung) -> Result<(), Run
             point.load()?;
             point.attach(name)?;
         }
+        Rung::Packets { outgoing, incoming } => packets::attach(ebpf, outgoing, incoming)?,
         Rung::Syscalls(calls) => attach_syscalls(ebpf, calls)?,
     }
     Ok(())

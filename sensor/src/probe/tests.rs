@@ -6,6 +6,7 @@ mod figures;
 mod file;
 mod lab;
 mod network;
+mod packet;
 mod place;
 mod privilege;
 mod process;
