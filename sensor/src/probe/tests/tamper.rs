@@ -1,6 +1,9 @@
 //! Tampering, by python scripts that really do it, to processes that are there to be done to.
 
-use std::process::{Command, Stdio};
+use std::{
+    io::{Read, Write},
+    process::{Command, Stdio},
+};
 
 use bongsu_event::{Activity, Event, Process, Tamper, TamperOperation, Target};
 use bstr::BString;
@@ -43,9 +46,11 @@ fn of(events: Vec<Event>) -> Vec<Tamper> {
 struct Victim(std::process::Child);
 
 impl Victim {
-    /// One whose exec has been seen.
+    /// One whose exec has been seen, and whose own start is over: until then its memory map changes.
     fn start(lab: &mut Lab) -> (Self, Target) {
-        let child = Command::new("/bin/cat").stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new("/bin/cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(b".").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let pid = child.id();
         let is_it = |process: &Process| process.pid == pid;
         let events = lab
