@@ -31,13 +31,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         bail!("vm-test knows only x86_64 so far");
     }
     let tools = setup::run()?;
-    setup::install_packages(&["qemu-system-x86", "busybox-static", "cpio", "python3"])?;
+    setup::install_packages(&["qemu-system-x86", "busybox-static", "cpio", "python3", "xz-utils"])?;
     ebpf::build(&tools)?;
     let folder = target_dir().join("vm");
-    let initramfs = guest::build(&tests()?, &folder)?;
+    let tests = tests()?;
+    setup::make_dir(&folder)?;
     let is_wanted = |series: &&str| arguments.series.as_deref().is_none_or(|wanted| wanted == *series);
     for series in kernel::SERIES.into_iter().filter(is_wanted) {
         let kernel = kernel::fetch(series, &folder)?;
+        let initramfs = guest::build(&tests, &kernel.module, &folder)?;
         boot(&kernel, &initramfs, &folder).with_context(|| format!("the probes' tests failed on {}", kernel.name))?;
     }
     Ok(())

@@ -32,8 +32,11 @@ const PASSWD: &str = "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/fa
 
 const INIT: &str = include_str!("init");
 
+/// Where the tests find a module that fits the kernel.
+const MODULE: &str = "/crc-itu-t.ko";
+
 /// Puts the initramfs together and says where it lies.
-pub(super) fn build(tests: &str, folder: &Path) -> Result<PathBuf> {
+pub(super) fn build(tests: &str, module: &Path, folder: &Path) -> Result<PathBuf> {
     let root = Root(folder.join("root"));
     setup::make_empty_dir(&root.0)?;
     for program in PROGRAMS {
@@ -43,6 +46,7 @@ pub(super) fn build(tests: &str, folder: &Path) -> Result<PathBuf> {
     for module in output(Command::new(PYTHON).args(["-c", LIST_MODULES]))?.lines() {
         root.add_program(module, module)?;
     }
+    root.add(&module.to_string_lossy(), MODULE)?;
     root.write("/init", INIT)?;
     root.write("/etc/passwd", PASSWD)?;
     for point in ["/proc", "/sys", "/dev", "/tmp", "/root"] {

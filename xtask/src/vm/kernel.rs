@@ -16,12 +16,17 @@ use crate::{
 /// The series whose newest kernels are booted. Debian 12 has both, the second one as a backport.
 pub(super) const SERIES: [&str; 2] = ["6.1", "6.12"];
 
+/// What the module's file is called; a package may hold it compressed.
+const MODULE: &str = "crc-itu-t.ko";
+
 /// A kernel that can be booted.
 pub(super) struct Kernel {
     /// Its package.
     pub(super) name: String,
     /// The compressed kernel.
     pub(super) image: PathBuf,
+    /// A module of its own that needs no other and can be removed again.
+    pub(super) module: PathBuf,
 }
 
 /// The newest kernel of a series, downloaded into `folder` unless it lies there.
@@ -50,7 +55,8 @@ fn numbers(name: &str) -> Vec<u64> {
 
 fn download(name: String, folder: &Path) -> Result<Kernel> {
     let image = folder.join(&name);
-    if !image.exists() {
+    let module = folder.join(format!("{name}.ko"));
+    if !image.exists() || !module.exists() {
         say(&format!("downloading {name}"));
         let unpacked = folder.join("unpacked");
         setup::make_empty_dir(&unpacked)?;
@@ -58,11 +64,18 @@ fn download(name: String, folder: &Path) -> Result<Kernel> {
         let package = only_file(&unpacked, "linux-image-")?;
         output(Command::new("dpkg").arg("-x").arg(&package).arg(&unpacked))?;
         let kernel = only_file(&unpacked.join("boot"), "vmlinuz-")?;
+        let modules = only_file(&unpacked.join("lib/modules"), "")?.join("kernel/lib");
+        let compressed = modules.join(format!("{MODULE}.xz"));
+        if compressed.exists() {
+            output(Command::new("xz").arg("-d").arg(&compressed))?;
+        }
+        let found = modules.join(MODULE);
+        fs::rename(&found, &module).with_context(|| format!("cannot move {} here", found.display()))?;
         // Renamed only now: an image that lies there is whole.
         fs::rename(&kernel, &image).with_context(|| format!("cannot move {} here", kernel.display()))?;
         fs::remove_dir_all(&unpacked).with_context(|| format!("cannot remove {}", unpacked.display()))?;
     }
-    Ok(Kernel { name, image })
+    Ok(Kernel { name, image, module })
 }
 
 fn only_file(folder: &Path, beginning: &str) -> Result<PathBuf> {
