@@ -13,3 +13,4 @@ mod process;
 mod soak;
 mod storm;
 mod tamper;
+mod tree;

@@ -19,11 +19,24 @@ use crate::{
 pub(super) const PASSED: &str = "vm-test: the tests ended with 0";
 
 /// What the tests run, and busybox for the init script.
-const PROGRAMS: [&str; 6] = ["/bin/busybox", "/bin/sh", "/bin/true", "/bin/cat", "/bin/sleep", PYTHON];
+const PROGRAMS: [&str; 11] = [
+    "/bin/busybox",
+    "/bin/sh",
+    "/bin/true",
+    "/bin/cat",
+    "/bin/sleep",
+    "/bin/cp",
+    "/bin/mkdir",
+    "/bin/mount",
+    "/bin/readlink",
+    "/usr/bin/unshare",
+    PYTHON,
+];
 const PYTHON: &str = "/usr/bin/python3";
 
 /// Prints the files behind the modules that the tests' scripts use, and the folders that Python misses when they are not there.
-const LIST_MODULES: &str = "import ctypes, encodings.idna, os, socket, sys, threading
+const LIST_MODULES: &str =
+    "import ctypes, encodings.idna, os, pty, random, signal, socket, sys, threading, time, warnings
 print(*filter(os.path.isdir, sys.path), sep='\\n')
 print(*filter(None, (getattr(module, '__file__', None) for module in [*sys.modules.values()])), sep='\\n')";
 

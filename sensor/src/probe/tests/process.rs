@@ -144,7 +144,7 @@ fn a_script_is_told_with_its_interpreter() {
 fn images_without_a_name_are_told_and_can_be_fetched_when_their_process_is_gone() {
     let Some(mut lab) = Lab::open() else { return };
     let bytes = fs::read("/bin/sleep").unwrap();
-    let run_memfd = "import os\nf = os.memfd_create('implant')\nos.write(f, open('/bin/sleep', 'rb').read())\nos.execv(f'/proc/self/fd/{f}', ['s', '0.2'])";
+    let run_memfd = "import os\nf = os.memfd_create('implant')\nos.write(f, open('/bin/sleep', 'rb').read())\nos.execv(f'/proc/self/fd/{f}', ['s', '1'])";
     let (_, events) = lab.run(Command::new("/usr/bin/python3").args(["-c", run_memfd]));
     let (process, exec) = *execs(&events).last().unwrap();
     assert_eq!(process.executable, "/memfd:implant");
@@ -157,7 +157,7 @@ fn images_without_a_name_are_told_and_can_be_fetched_when_their_process_is_gone(
     let folder = tempfile::tempdir().unwrap();
     let implant = folder.path().join("implant");
     fs::copy("/bin/sleep", &implant).unwrap();
-    let run_deleted = "import os, sys\nf = os.open(sys.argv[1], os.O_RDONLY)\nos.unlink(sys.argv[1])\nos.execv(f'/proc/self/fd/{f}', ['s', '0.2'])";
+    let run_deleted = "import os, sys\nf = os.open(sys.argv[1], os.O_RDONLY)\nos.unlink(sys.argv[1])\nos.execv(f'/proc/self/fd/{f}', ['s', '1'])";
     let (_, events) = lab.run(Command::new("/usr/bin/python3").args(["-c", run_deleted]).arg(&implant));
     let (process, exec) = *execs(&events).last().unwrap();
     assert_eq!(process.executable, implant.into_os_string().into_vec());

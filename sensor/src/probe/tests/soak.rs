@@ -62,9 +62,8 @@ impl Tree {
         self.check_line(process, wrong);
         match &event.activity {
             Activity::Fork { child } => {
-                if self.makers.insert(key(*child), who).is_some() {
-                    wrong.push(format!("{child:?} was made twice"));
-                }
+                let before = self.makers.insert(key(*child), who);
+                wrong.extend(before.map(|before| format!("{child:?} was made twice, by {before:?} first")));
             }
             // The root was started before it had a name.
             Activity::Exec(_) if who != self.root => {
