@@ -95,7 +95,7 @@ fn more_connects_than_can_be_followed_are_told_at_once_without_a_result() {
     const FOLLOWED: usize = 4096;
     let Some(mut lab) = Lab::open() else { return };
     let script = format!(
-        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (8192, max(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
 {DEAF}s.close()
 many = [socket.socket() for _ in range({CONNECTS})]
 for s in many: s.setblocking(False); s.connect_ex(l.getsockname())
