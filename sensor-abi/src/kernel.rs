@@ -203,3 +203,18 @@ unsafe impl Record for Counters {}
 
 const _: () = assert!(size_of::<Settings>() == 20);
 const _: () = assert!(size_of::<Counters>() == 16);
+
+/// Whom the programs listen for, and how often they heard it: the sensor makes calls whose only use is that hooks see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Pulse {
+    /// The sensor's thread that makes them, in the initial pid namespace; 0 for none.
+    pub thread: u64,
+    /// How often a program met that thread.
+    pub heard: u64,
+}
+
+// SAFETY: repr(C) and only u64.
+unsafe impl Record for Pulse {}
+
+const _: () = assert!(size_of::<Pulse>() == 16);

@@ -20,7 +20,7 @@ mod tamper;
 pub use exec::{Exec, ExecFailed, Exit, Fork, SetCredentials, SetName};
 pub use file::{File, PathText};
 pub use header::{Creds, Header, Kind, TaskRef};
-pub use kernel::{ABSENT, Counters, Offsets, Settings};
+pub use kernel::{ABSENT, Counters, Offsets, Pulse, Settings};
 pub use network::{Ends, Network, PAYLOAD_MAX, Packet};
 pub use place::Place;
 pub use privilege::{Capabilities, Namespace, SetCapabilities};

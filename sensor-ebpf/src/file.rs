@@ -1,12 +1,16 @@
 //! From descriptors and pointers of a program to files and paths of the kernel.
 
-use aya_ebpf::{EbpfContext, helpers::bpf_probe_read_user, programs::TracePointContext};
+use aya_ebpf::{
+    EbpfContext,
+    helpers::{bpf_get_current_pid_tgid, bpf_probe_read_user},
+    programs::TracePointContext,
+};
 use aya_log_ebpf::debug;
 use bongsu_sensor_abi::{File, Kind, PathText};
 
 use crate::{
     globals::offset,
-    record::{Draft, Ring},
+    record::{Draft, Ring, heard},
     task::{Task, read},
 };
 
@@ -18,6 +22,7 @@ const SOCKET: u16 = 0o140_000;
 /// What a system call returned. The format of every `sys_exit_*`: 8 bytes common to all, the number of the call, the result.
 #[inline(always)]
 pub(crate) fn result(context: &TracePointContext) -> i64 {
+    heard(bpf_get_current_pid_tgid());
     // SAFETY: see the format above.
     unsafe { *context.as_ptr().cast::<i64>().add(2) }
 }

@@ -4,7 +4,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
-use bongsu_sensor_abi::{Capabilities, Counters, Creds, OTHER_RING_BYTES, PROCESS_RING_BYTES, SENSITIVE_MAX};
+use bongsu_sensor_abi::{Capabilities, Counters, Creds, OTHER_RING_BYTES, PROCESS_RING_BYTES, Pulse, SENSITIVE_MAX};
 
 use crate::{
     connection::{Attempt, Open, Owner, Peer},
@@ -69,3 +69,7 @@ pub(crate) static OWNERS: LruHashMap<u64, Owner> = LruHashMap::with_max_entries(
 /// When a datagram to or from a peer was last told. What falls out is told once more than it need be.
 #[map]
 pub(crate) static PEERS: LruHashMap<Peer, u64> = LruHashMap::with_max_entries(8192, 0);
+
+/// Which of the sensor's threads makes calls for the hooks to see, and how often they saw one.
+#[map]
+pub(crate) static PULSE: Array<Pulse> = Array::with_max_entries(1, 0);

@@ -17,7 +17,7 @@ use bongsu_sensor_abi::{ARGS_MAX, Counters, Header, Kind, NAME_MAX, PATH_MAX, RE
 
 use crate::{
     globals::setting,
-    maps::{COUNTERS, OTHER_RING, PROCESS_RING, SCRATCH},
+    maps::{COUNTERS, OTHER_RING, PROCESS_RING, PULSE, SCRATCH},
     task::Task,
 };
 
@@ -240,7 +240,22 @@ fn count(counter: *mut u64) {
 /// Whether it is the sensor itself that runs.
 #[inline(always)]
 pub(crate) fn is_own() -> bool {
-    is_own_pid((bpf_get_current_pid_tgid() >> 32) as u32)
+    let id = bpf_get_current_pid_tgid();
+    heard(id);
+    is_own_pid((id >> 32) as u32)
+}
+
+/// Tells the sensor that its pulse reached the program. To be called before a program looks at anything that a call which fails lacks.
+#[inline(always)]
+pub(crate) fn heard(id: u64) {
+    if is_own_pid((id >> 32) as u32)
+        && let Some(pulse) = PULSE.get_ptr_mut(0)
+        // SAFETY: the map's value; userland changes it while no pulse is on its way.
+        && unsafe { (*pulse).thread } == u64::from(id as u32)
+    {
+        // SAFETY: the map's value.
+        count(unsafe { &raw mut (*pulse).heard });
+    }
 }
 
 /// Whether that process is the sensor itself.

@@ -3,7 +3,7 @@
 use std::{fs::File, io};
 
 use bongsu_event::{Event, ProcessKey};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::probe::{self, Hook, ProbeConfig, Probes, StartError};
 
@@ -37,8 +37,15 @@ impl Kernel {
     }
 
     /// Where each hook stands.
-    pub(crate) fn hooks(&self) -> &[Hook] {
-        self.probes.as_ref().map_or(&[], |probes| &probes.hooks)
+    pub(crate) fn hooks(&self) -> Vec<Hook> {
+        self.probes.as_ref().map_or_else(Vec::new, |probes| probes.hooks.borrow().clone())
+    }
+
+    /// Tells when a hook fell silent or speaks again; `None` without probes.
+    pub(crate) fn watch_hooks(&self) -> Option<watch::Receiver<Vec<Hook>>> {
+        let mut hooks = self.probes.as_ref()?.hooks.clone();
+        hooks.mark_unchanged();
+        Some(hooks)
     }
 
     /// How many events came and how many were lost, up to now.

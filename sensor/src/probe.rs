@@ -17,6 +17,7 @@ mod counters;
 mod figures;
 mod load;
 mod offsets;
+mod pulse;
 mod reader;
 mod ring;
 mod sensitive;
@@ -31,11 +32,13 @@ use rustix::{
     event::{EventfdFlags, eventfd},
     fd::OwnedFd,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 pub(crate) use attach::Hook;
 pub(crate) use counters::Counters;
 pub(crate) use figures::{Figure, Figures, Statistics};
+#[cfg(test)]
+pub(crate) use pulse::SILENT;
 
 use crate::{config::Environment, enrich::Enricher, heap, process_table::image::Images};
 use counters::Ledger;
@@ -91,8 +94,8 @@ impl StartError {
 
 /// Probes that run.
 pub(crate) struct Probes {
-    /// Where each hook stands.
-    pub(crate) hooks: Vec<Hook>,
+    /// Where each hook stands, and from then on which of them fell silent.
+    pub(crate) hooks: watch::Receiver<Vec<Hook>>,
     /// Opens the images of processes, for evidence.
     pub(crate) images: Images,
     /// Asks the kernel what the programs cost.
@@ -153,6 +156,7 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
     let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|error| StartError::system("make an eventfd")(error.into()))?;
     let stop = Arc::new(stop);
+    let (pulse, hooks) = pulse::Pulse::take(&mut ebpf, hooks, Arc::clone(&stop))?;
     let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
     let probes = Probes {
         hooks,
@@ -166,5 +170,6 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
         .name("probe-reader".to_owned())
         .spawn(move || reader.run())
         .map_err(StartError::system("start the reader's thread"))?;
+    pulse.spawn().map_err(StartError::system("start the pulse's thread"))?;
     Ok((probes, receiver))
 }

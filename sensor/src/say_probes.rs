@@ -71,7 +71,7 @@ fn find_out(window: Duration) -> anyhow::Result<Said> {
         sensor_running,
         watched_seconds: if no_figures.is_empty() { window.as_secs() } else { 0 },
         no_figures,
-        hooks: probes.hooks.iter().map(|hook| of_hook(hook, &figures)).collect(),
+        hooks: probes.hooks.borrow().iter().map(|hook| of_hook(hook, &figures)).collect(),
     };
     drop(probes);
     reader.join().ok().context("the thread that reads the events panicked")?;

@@ -18,6 +18,9 @@ pub(crate) fn blind_spots(sensor: &Sensor) -> Vec<String> {
         let because = if hook.detail.is_empty() { String::new() } else { format!(" ({})", hook.detail) };
         spots.push(format!("{host}: {} events are not seen at all: no hook could be attached{because}.", hook.name));
     }
+    for hook in sensor.hooks.iter().filter(|hook| hook.rung == "silent") {
+        spots.push(format!("{host}: {} events may be missing: the hook {}.", hook.name, hook.detail));
+    }
     for ledger in &sensor.ledgers {
         spots.extend(of_ledger(ledger).into_iter().map(|spot| format!("{host}: {spot}")));
     }

@@ -49,7 +49,7 @@ fn one(sensor: &Sensor) -> Markup {
 }
 
 fn attached(hooks: &[Hook]) -> usize {
-    hooks.iter().filter(|hook| hook.rung != "none").count()
+    hooks.iter().filter(|hook| hook.rung != "none" && hook.rung != "silent").count()
 }
 
 fn hooks(hooks: &[Hook]) -> Markup {

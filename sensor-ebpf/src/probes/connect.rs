@@ -6,7 +6,7 @@ use bongsu_sensor_abi::{Kind, Network};
 use crate::{
     connection::{Attempt, Open},
     maps::{ATTEMPTS, OPEN},
-    record::{is_own_pid, now, raw_argument},
+    record::{is_own, is_own_pid, now, raw_argument},
     socket::{Socket, send},
     task::Task,
 };
@@ -23,7 +23,7 @@ pub(crate) fn connection_state(context: RawTracePointContext) -> i32 {
         && socket.is_tcp()
     {
         match raw_argument(&context, 2) as u32 {
-            SYN_SENT => begun(socket),
+            SYN_SENT if !is_own() => begun(socket),
             Network::ESTABLISHED => stands(socket),
             Network::CLOSED => over(socket),
             _ => {}
@@ -35,7 +35,7 @@ pub(crate) fn connection_state(context: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn begun(socket: Socket) {
     let attempt = Attempt { task: Task::current().reference(), begun_ns: now() };
-    if ATTEMPTS.insert(socket.0, attempt, 0).is_err() && !is_own_pid(attempt.task.pid) {
+    if ATTEMPTS.insert(socket.0, attempt, 0).is_err() {
         send(&socket.done_by(attempt.task, attempt.begun_ns, Kind::Connect));
     }
 }

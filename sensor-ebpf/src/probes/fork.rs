@@ -1,10 +1,10 @@
 //! New processes.
 
-use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
+use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, programs::RawTracePointContext};
 use bongsu_sensor_abi::{Fork, Kind};
 
 use crate::{
-    record::{Draft, Ring, raw_argument},
+    record::{Draft, Ring, heard, raw_argument},
     task::Task,
 };
 
@@ -12,6 +12,7 @@ use crate::{
 /// well; they are no processes. The sensor's own children are not left out: their parent must be known.
 #[raw_tracepoint]
 pub(crate) fn fork(context: RawTracePointContext) -> i32 {
+    heard(bpf_get_current_pid_tgid());
     let child = Task(raw_argument(&context, 1)).reference();
     if child.pid == child.thread {
         let _sent = send(&context);

@@ -68,6 +68,19 @@ impl Rung {
     }
 }
 
+impl Rung {
+    /// What its programs are attached to.
+    fn points(&self) -> Vec<&'static str> {
+        match self {
+            Self::FunctionEntry { function: point, .. }
+            | Self::Kprobe { function: point, .. }
+            | Self::RawTracepoint { name: point, .. } => vec![point],
+            Self::Packets { .. } => vec!["cgroup_skb_egress", "cgroup_skb_ingress"],
+            Self::Syscalls(calls) => calls.iter().map(|(_, call)| *call).filter(|call| has_call(call)).collect(),
+        }
+    }
+}
+
 /// A hook and its ladder.
 pub(crate) struct Ladder {
     /// What it watches, as the host page names it.
@@ -203,6 +216,8 @@ pub(crate) struct Hook {
     pub(crate) detail: String,
     /// The kernel programs it consists of; none when no rung held.
     pub(crate) programs: Vec<&'static str>,
+    /// The tracepoints and functions that they are attached to.
+    pub(crate) points: Vec<&'static str>,
 }
 
 /// Why a rung does not hold.
@@ -235,8 +250,8 @@ fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, ladder: &Ladder) -> Hook {
     for rung in ladder.rungs {
         match attach_rung(ebpf, btf, *rung) {
             Ok(()) => {
-                let (rung, programs) = (rung.to_string(), rung.programs());
-                return Hook { name: ladder.name.to_owned(), rung, detail: refused.join("; "), programs };
+                let (programs, points, detail) = (rung.programs(), rung.points(), refused.join("; "));
+                return Hook { name: ladder.name.to_owned(), rung: rung.to_string(), detail, programs, points };
             }
             Err(error) => {
                 needless |= matches!(error, RungError::NoCall);
@@ -246,10 +261,16 @@ fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, ladder: &Ladder) -> Hook {
     }
     let detail = refused.join("; ");
     if needless {
-        return Hook { name: ladder.name.to_owned(), rung: NEEDLESS.to_owned(), detail, programs: Vec::new() };
+        return Hook {
+            name: ladder.name.to_owned(),
+            rung: NEEDLESS.to_owned(),
+            detail,
+            programs: Vec::new(),
+            points: Vec::new(),
+        };
     }
     tracing::warn!(hook = ladder.name, detail, "no attach point holds: the sensor is blind here");
-    Hook { name: ladder.name.to_owned(), rung: "none".to_owned(), detail, programs: Vec::new() }
+    Hook { name: ladder.name.to_owned(), rung: "none".to_owned(), detail, programs: Vec::new(), points: Vec::new() }
 }
 
 fn attach_rung(ebpf: &mut Ebpf, btf: Option<&Btf>, rung: Rung) -> Result<(), RungError> {

@@ -72,6 +72,12 @@ impl Figures {
         Self { programs: ebpf.programs().filter_map(loaded).collect() }
     }
 
+    /// The kernel's number of a program.
+    #[cfg(test)]
+    pub(super) fn number(&self, program: &str) -> Option<u32> {
+        self.programs.iter().find(|(name, _)| name == program).map(|(_, number)| *number)
+    }
+
     /// What was counted so far, by the program's name in the object.
     pub(crate) fn take(&self) -> Result<Vec<(&str, Figure)>, FiguresError> {
         let mut figures = Vec::new();

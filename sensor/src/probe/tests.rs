@@ -10,6 +10,7 @@ mod packet;
 mod place;
 mod privilege;
 mod process;
+mod pulse;
 mod soak;
 mod storm;
 mod tamper;

@@ -11,7 +11,7 @@ use bongsu_proto::{
 };
 use tokio::{
     select,
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
@@ -25,7 +25,10 @@ use super::{
     ledger::ledger,
     window::{BadAck, Window},
 };
-use crate::spool::{PageMax, owner::Closed};
+use crate::{
+    probe::Hook,
+    spool::{PageMax, owner::Closed},
+};
 
 /// Messages between the tasks of a session and HTTP/2.
 const MESSAGES_MAX: usize = 4;
@@ -69,6 +72,9 @@ pub(crate) enum SessionError {
         /// What we have.
         last: u64,
     },
+    /// What the greeting said of the hooks is not true any more.
+    #[error("a hook fell silent or speaks again: the session begins anew to say so")]
+    HooksChanged,
     /// The spool holds what cannot be sent.
     #[error(transparent)]
     Pack(#[from] batch::PackError),
@@ -99,6 +105,7 @@ pub(super) async fn run(uplink: &Uplink, address: &str, stop: &CancellationToken
 }
 
 async fn converse(uplink: &Uplink, channel: Channel, stop: &CancellationToken) -> Result<(), SessionError> {
+    let hooks = uplink.kernel.watch_hooks();
     let open = async {
         let (messages, queue) = mpsc::channel(MESSAGES_MAX);
         messages.send(hello(uplink)).await.or(Err(SessionError::Closed))?;
@@ -141,6 +148,7 @@ async fn converse(uplink: &Uplink, channel: Channel, stop: &CancellationToken) -
     let evidence = evidence::run(waiting, uplink.kernel.clone(), messages);
     select! {
         ended = session.run(&mut said, stop) => ended?,
+        () = hooks_changed(hooks) => return Err(SessionError::HooksChanged),
         // Ends only when its queue does, or when reading panicked.
         _ = evidence => return Err(SessionError::Closed),
     }
@@ -152,12 +160,22 @@ async fn converse(uplink: &Uplink, channel: Channel, stop: &CancellationToken) -
     Ok(())
 }
 
+/// Never, when there are no hooks or nobody watches them any more.
+async fn hooks_changed(hooks: Option<watch::Receiver<Vec<Hook>>>) {
+    if let Some(mut hooks) = hooks
+        && hooks.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
 fn hello(uplink: &Uplink) -> v1::SensorMessage {
     let config = &uplink.config;
-    let hooks = uplink.kernel.hooks().iter().map(|hook| v1::Hook {
-        name: hook.name.clone(),
-        rung: hook.rung.clone(),
-        detail: hook.detail.clone(),
+    let hooks = uplink.kernel.hooks().into_iter().map(|hook| v1::Hook {
+        name: hook.name,
+        rung: hook.rung,
+        detail: hook.detail,
     });
     let hello = v1::Hello {
         protocol: PROTOCOL,

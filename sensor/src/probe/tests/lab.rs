@@ -48,6 +48,11 @@ impl Lab {
         Some(Self { probes, events, runtime, _alone: alone })
     }
 
+    /// Waits for something else than events.
+    pub(super) fn wait<T>(&self, what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(what)
+    }
+
     /// Events until one satisfies `last`, that one included.
     pub(super) fn until(&mut self, mut last: impl FnMut(&Event) -> bool) -> Vec<Event> {
         let mut seen = Vec::new();

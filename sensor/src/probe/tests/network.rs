@@ -150,11 +150,12 @@ fn no_right_to_change_is_no_change() {
 #[test]
 fn each_hook_says_on_which_rung_it_stands() {
     let Some(lab) = Lab::open() else { return };
-    for hook in &lab.probes.hooks {
+    for hook in &*lab.probes.hooks.borrow() {
         println!("{hook:?}");
         assert_ne!(hook.rung, "none", "{hook:?}");
         // A reason stands there exactly when it is not the best rung.
         let first = crate::probe::attach::LADDERS.iter().find(|ladder| ladder.name == hook.name).unwrap().rungs[0];
-        assert_eq!(hook.detail.is_empty(), hook.rung == first.to_string(), "{hook:?}");
+        let refused = hook.detail.trim_end_matches("not exercised by the pulse");
+        assert_eq!(refused.is_empty(), hook.rung == first.to_string(), "{hook:?}");
     }
 }
