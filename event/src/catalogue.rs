@@ -6,6 +6,7 @@
 //! Sources of the names: Elastic Common Schema 8.17, the Sigma taxonomy appendix (Linux categories), OCSF 1.4.
 
 mod action;
+mod read;
 
 use std::{borrow::Cow, net::IpAddr};
 
@@ -13,9 +14,10 @@ use bstr::{BStr, BString, ByteSlice};
 
 pub use action::Action;
 
-use crate::{
-    Activity, ConnectResult, Dns, FileActivity, Log, LogMeaning, Login, NetworkActivity, NetworkOperation, Outcome,
-    Process, StoredEvent, Tamper, Transport,
+use crate::{Activity, NetworkOperation, Outcome, StoredEvent, Transport};
+use read::{
+    base_name, count, effective_user_name, elevated, list, of_dns, of_file, of_log, of_login, of_network, of_process,
+    of_tamper, of_traffic, optional, outcome, server, source, user_name,
 };
 
 /// What a field holds in one event.
@@ -126,131 +128,6 @@ impl FieldId {
     pub fn read(self, event: &StoredEvent) -> Value<'_> {
         (self.field().read)(event)
     }
-}
-
-fn process(event: &StoredEvent) -> Option<&Process> {
-    event.event.process.as_deref()
-}
-
-fn of_process<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a Process) -> Value<'a>) -> Value<'a> {
-    process(event).map_or(Value::Absent, read)
-}
-
-fn of_file<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a FileActivity) -> Value<'a>) -> Value<'a> {
-    match &event.event.activity {
-        Activity::File(file) => read(file),
-        _ => Value::Absent,
-    }
-}
-
-fn of_network<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a NetworkActivity) -> Value<'a>) -> Value<'a> {
-    match &event.event.activity {
-        Activity::Network(network) => read(network),
-        _ => Value::Absent,
-    }
-}
-
-fn of_dns<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a Dns) -> Value<'a>) -> Value<'a> {
-    match &event.event.activity {
-        Activity::Dns(dns) => read(dns),
-        _ => Value::Absent,
-    }
-}
-
-fn of_tamper<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a Tamper) -> Value<'a>) -> Value<'a> {
-    match &event.event.activity {
-        Activity::Tamper(tamper) => read(tamper),
-        _ => Value::Absent,
-    }
-}
-
-fn of_traffic(event: &StoredEvent, read: impl FnOnce(crate::Traffic) -> u64) -> Value<'_> {
-    of_network(event, |network| network.traffic.map_or(Value::Absent, |traffic| count(read(traffic))))
-}
-
-/// Counts beyond what a signed number holds stay at its end.
-fn count<'a>(count: u64) -> Value<'a> {
-    Value::Number(i64::try_from(count).unwrap_or(i64::MAX))
-}
-
-fn list<'a>(items: impl IntoIterator<Item = String>) -> Value<'a> {
-    let text = items.into_iter().collect::<Vec<_>>().join(" ");
-    if text.is_empty() { Value::Absent } else { Value::owned(text.into()) }
-}
-
-fn of_log<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a Log) -> Value<'a>) -> Value<'a> {
-    match &event.event.activity {
-        Activity::Log(log) => read(log),
-        _ => Value::Absent,
-    }
-}
-
-fn of_login<'a>(event: &'a StoredEvent, read: impl FnOnce(&'a Login) -> Value<'a>) -> Value<'a> {
-    of_log(event, |log| match &log.meaning {
-        Some(LogMeaning::Login(login)) => read(login),
-        _ => Value::Absent,
-    })
-}
-
-fn optional<'a>(text: Option<&'a BString>) -> Value<'a> {
-    text.map_or(Value::Absent, |text| Value::text(text))
-}
-
-fn base_name(path: &[u8]) -> &[u8] {
-    path.rsplit_str("/").next().unwrap_or(path)
-}
-
-/// The account an event is about: who was logging in or asking, else the real user of the process.
-fn user_name(event: &StoredEvent) -> Value<'_> {
-    match &event.event.activity {
-        Activity::Log(Log { meaning: Some(LogMeaning::Login(login)), .. }) => Value::text(&login.user),
-        Activity::Log(Log { meaning: Some(LogMeaning::Elevation { user, .. }), .. }) => Value::text(user),
-        Activity::Authentication(authentication) => Value::text(&authentication.user),
-        // After the call the real user may already be the new one; the account that acted is the one before.
-        Activity::SetCredentials { before } => optional(before.real.name.as_ref()),
-        _ => of_process(event, |process| optional(process.credentials.real.name.as_ref())),
-    }
-}
-
-fn effective_user_name(event: &StoredEvent) -> Value<'_> {
-    match &event.event.activity {
-        Activity::Log(Log { meaning: Some(LogMeaning::Elevation { target, .. }), .. }) => Value::text(target),
-        _ => of_process(event, |process| optional(process.credentials.effective.name.as_ref())),
-    }
-}
-
-/// Whether what was tried was done, where the event says.
-fn outcome(activity: &Activity) -> Option<Outcome> {
-    match activity {
-        Activity::Log(Log { meaning: Some(LogMeaning::Login(Login { outcome, .. })), .. })
-        | Activity::Log(Log { meaning: Some(LogMeaning::Elevation { outcome, .. }), .. }) => Some(*outcome),
-        Activity::Authentication(authentication) => Some(authentication.outcome),
-        Activity::ExecFailed(_) => Some(Outcome::Failure),
-        Activity::Network(network) => Some(match network.result? {
-            ConnectResult::Established => Outcome::Success,
-            _ => Outcome::Failure,
-        }),
-        _ => None,
-    }
-}
-
-/// Whether this very event gave somebody root who had not had it: the exec of a set-uid-root file, a setuid call that
-/// reached uid 0, or an elevation that a log reports as allowed.
-fn elevated(event: &StoredEvent) -> Value<'_> {
-    Value::Flag(match &event.event.activity {
-        Activity::Exec(exec) => {
-            exec.image.setuid
-                && process(event)
-                    .is_some_and(|process| process.credentials.real.id != 0 && process.credentials.effective.id == 0)
-        }
-        Activity::SetCredentials { before } => {
-            before.effective.id != 0 && process(event).is_some_and(|process| process.credentials.effective.id == 0)
-        }
-        Activity::Log(Log { meaning: Some(LogMeaning::Elevation { outcome, target, .. }), .. }) => {
-            *outcome == Outcome::Success && target == "root"
-        }
-        _ => return Value::Absent,
-    })
 }
 
 macro_rules! field {
@@ -449,35 +326,6 @@ pub static FIELDS: &[Field] = &[
     field!("message", ["Message"], "message", Text, "the line",
         |event| of_log(event, |log| Value::text(&log.message))),
 ];
-
-/// Where something went.
-fn server(activity: &Activity) -> Option<std::net::SocketAddr> {
-    match activity {
-        Activity::Network(network) => destination(network),
-        Activity::Dns(dns) => Some(dns.server),
-        Activity::Tls(hello) => Some(hello.remote),
-        Activity::IoUring(ring) => ring.remote,
-        _ => None,
-    }
-}
-
-fn source(network: &NetworkActivity) -> Option<std::net::SocketAddr> {
-    match network.operation {
-        // Who began a connection is not known any more when it ends: this host's end stands for the source.
-        NetworkOperation::Connect | NetworkOperation::Send | NetworkOperation::Close => Some(network.local),
-        NetworkOperation::Accept | NetworkOperation::Receive => network.remote,
-        NetworkOperation::Listen | NetworkOperation::Bind => None,
-    }
-}
-
-fn destination(network: &NetworkActivity) -> Option<std::net::SocketAddr> {
-    match network.operation {
-        NetworkOperation::Connect | NetworkOperation::Send | NetworkOperation::Close => network.remote,
-        NetworkOperation::Accept | NetworkOperation::Receive | NetworkOperation::Listen | NetworkOperation::Bind => {
-            Some(network.local)
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -167,7 +167,7 @@ async fn hooks_changed(hooks: Option<watch::Receiver<Vec<Hook>>>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn hello(uplink: &Uplink) -> v1::SensorMessage {
