@@ -103,13 +103,15 @@ impl Seen<'_> {
     /// Sends the payload, right into the ring: a packet may be looked at in an interrupt of the looking at another.
     #[inline(always)]
     pub(crate) fn send(&self, task: TaskRef, kind: Kind, way: Way) {
-        // The verifier wants to see each bound on the very register that is used; the compiler would make one comparison of both.
-        let len = opaque(u64::from(self.len()));
+        let len = u64::from(self.len());
         if len == 0 {
             return;
         }
-        let len = opaque(len);
-        let len = if len > PAYLOAD_MAX as u64 { PAYLOAD_MAX as u64 } else { len };
+        // The verifier must see that there are at least one and at most so many bytes, on the very register that is used. Older ones (6.1)
+        // learn nothing from a comparison with 0, but from adding 1.
+        let last = opaque(len.wrapping_sub(1));
+        let last = if last > PAYLOAD_MAX as u64 - 1 { PAYLOAD_MAX as u64 - 1 } else { last };
+        let len = opaque(last) + 1;
         let Some(counted) = Counted::new(Ring::Other) else { return };
         let Some(mut entry) = counted.ring.reserve::<Room>(0) else { return counted.lost() };
         let room = entry.as_mut_ptr();
