@@ -157,8 +157,10 @@ assert os.wait()[1] == 0";
     let events = lab.until(|event| {
         matches!(event.activity, Activity::Exit { .. }) && event.process.as_ref().is_some_and(|it| it.pid == pid)
     });
-    let seized = events.iter().find_map(|event| match &event.activity {
-        Activity::Tamper(tamper) => Some((event.process.as_ref()?.key, tamper)),
+    // Other tests tamper at the same time.
+    let is_ours = |process: &Process| process.ancestors.iter().any(|above| above.pid == pid);
+    let seized = events.iter().find_map(|event| match (&event.activity, event.process.as_deref()) {
+        (Activity::Tamper(tamper), Some(process)) if is_ours(process) => Some((process.key, tamper)),
         _ => None,
     });
     let (who, tamper) = seized.expect("the seizing is told");
