@@ -22,7 +22,7 @@ use crate::{
     config::Environment,
     decode::{Action, Decoded, Program},
     process_table::{
-        NewProgram, Newcomer, ProcessTable,
+        self, NewProgram, Newcomer, ProcessTable,
         image::Images,
         proc_fs::{self, Shown, TICK_NS},
     },
@@ -195,23 +195,7 @@ impl Enricher {
         }
         self.table.shown(key).unwrap_or_else(|| {
             // The table holds what was just put in; this arm keeps even a mistake there from costing an event.
-            let NewProgram { comm, executable, args, args_cut, cwd, credentials, container, context } = unknown();
-            let (start, ancestors) = (self.clock.wall(task.start_ns), Arc::default());
-            let pid = task.pid;
-            Arc::new(Process {
-                key,
-                pid,
-                start,
-                comm,
-                executable,
-                args,
-                args_cut,
-                cwd,
-                credentials,
-                container,
-                context,
-                ancestors,
-            })
+            Arc::new(process_table::build(key, self.clock.wall(task.start_ns), unknown(), Arc::default()))
         })
     }
 

@@ -26,7 +26,6 @@ mod tests;
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use aya::Btf;
 use bongsu_event::Event;
 use rustix::{
     event::{EventfdFlags, eventfd},
@@ -140,9 +139,9 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
     attach::ensure_tracefs();
     let ledger = Arc::new(Ledger::take(&mut ebpf)?);
     let sensitive = sensitive::Sensitive::take(&mut ebpf, config.sensitive_paths.clone())?;
-    // The kernel's type information is by far the largest thing the sensor ever holds: it goes before anything else comes.
-    let hooks = attach::attach_all(&mut ebpf, Btf::from_sys_fs().ok().as_ref());
+    let hooks = attach::attach_all(&mut ebpf);
     let figures = Figures::of(&ebpf);
+    // Loading takes more memory than running ever will: it goes back before anything else comes.
     heap::release();
     // What the programs have written since they were attached waits in the rings.
     let rings = ring::Rings::take(&mut ebpf)?;

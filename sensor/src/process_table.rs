@@ -260,7 +260,8 @@ impl ProcessTable {
     }
 }
 
-fn build(key: ProcessKey, start: Timestamp, program: NewProgram, ancestors: Arc<[Ancestor]>) -> Process {
+/// A process that runs this program.
+pub(crate) fn build(key: ProcessKey, start: Timestamp, program: NewProgram, ancestors: Arc<[Ancestor]>) -> Process {
     let NewProgram { comm, executable, args, args_cut, cwd, credentials, container, context } = program;
     Process {
         key,

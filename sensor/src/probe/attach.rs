@@ -8,19 +8,13 @@ mod packets;
 use std::{error::Error as _, fmt, fs, path::Path};
 
 use aya::{
-    Btf, Ebpf,
+    Ebpf,
     programs::{Program, ProgramError},
 };
 
 /// Where a hook may be attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rung {
-    /// The entry of a kernel function, by BTF.
-    #[allow(dead_code, reason = "the hooks that stand on it arrive one by one")]
-    FunctionEntry { program: &'static str, function: &'static str },
-    /// The entry of a kernel function, by breakpoint.
-    #[allow(dead_code, reason = "as above")]
-    Kprobe { program: &'static str, function: &'static str },
     /// A tracepoint with the kernel's own arguments.
     RawTracepoint { program: &'static str, name: &'static str },
     /// Packets of all sockets, at the root of the cgroup tree.
@@ -33,8 +27,6 @@ pub(crate) enum Rung {
 impl fmt::Display for Rung {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::FunctionEntry { function, .. } => write!(f, "fentry:{function}"),
-            Self::Kprobe { function, .. } => write!(f, "kprobe:{function}"),
             Self::RawTracepoint { name, .. } => write!(f, "raw_tracepoint:{name}"),
             Self::Packets { .. } => write!(f, "cgroup_skb:egress,ingress"),
             Self::Syscalls(calls) => {
@@ -52,11 +44,7 @@ impl Rung {
     /// The programs that stand on it, each once.
     fn programs(&self) -> Vec<&'static str> {
         match self {
-            Self::FunctionEntry { program, .. }
-            | Self::Kprobe { program, .. }
-            | Self::RawTracepoint { program, .. } => {
-                vec![program]
-            }
+            Self::RawTracepoint { program, .. } => vec![program],
             Self::Packets { outgoing, incoming } => vec![outgoing, incoming],
             Self::Syscalls(calls) => {
                 let mut programs: Vec<_> = calls.iter().map(|(program, _)| *program).collect();
@@ -66,15 +54,11 @@ impl Rung {
             }
         }
     }
-}
 
-impl Rung {
     /// What its programs are attached to.
     fn points(&self) -> Vec<&'static str> {
         match self {
-            Self::FunctionEntry { function: point, .. }
-            | Self::Kprobe { function: point, .. }
-            | Self::RawTracepoint { name: point, .. } => vec![point],
+            Self::RawTracepoint { name, .. } => vec![name],
             Self::Packets { .. } => vec!["cgroup_skb_egress", "cgroup_skb_ingress"],
             Self::Syscalls(calls) => calls.iter().map(|(_, call)| *call).filter(|call| has_call(call)).collect(),
         }
@@ -229,8 +213,6 @@ enum RungError {
     Cgroups(#[source] std::io::Error),
     #[error("the object has no program {0}")]
     NoProgram(&'static str),
-    #[error("the kernel's own BTF cannot be read")]
-    NoBtf,
     #[error("this kernel has none of these system calls")]
     NoCall,
     #[error("tracefs does not list the system calls")]
@@ -240,15 +222,15 @@ enum RungError {
 }
 
 /// Attaches what can be attached.
-pub(crate) fn attach_all(ebpf: &mut Ebpf, btf: Option<&Btf>) -> Vec<Hook> {
-    LADDERS.iter().map(|ladder| attach(ebpf, btf, ladder)).collect()
+pub(crate) fn attach_all(ebpf: &mut Ebpf) -> Vec<Hook> {
+    LADDERS.iter().map(|ladder| attach(ebpf, ladder)).collect()
 }
 
-fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, ladder: &Ladder) -> Hook {
+fn attach(ebpf: &mut Ebpf, ladder: &Ladder) -> Hook {
     let mut refused = Vec::new();
     let mut needless = false;
     for rung in ladder.rungs {
-        match attach_rung(ebpf, btf, *rung) {
+        match attach_rung(ebpf, *rung) {
             Ok(()) => {
                 let (programs, points, detail) = (rung.programs(), rung.points(), refused.join("; "));
                 return Hook { name: ladder.name.to_owned(), rung: rung.to_string(), detail, programs, points };
@@ -273,23 +255,8 @@ fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, ladder: &Ladder) -> Hook {
     Hook { name: ladder.name.to_owned(), rung: "none".to_owned(), detail, programs: Vec::new(), points: Vec::new() }
 }
 
-fn attach_rung(ebpf: &mut Ebpf, btf: Option<&Btf>, rung: Rung) -> Result<(), RungError> {
+fn attach_rung(ebpf: &mut Ebpf, rung: Rung) -> Result<(), RungError> {
     match rung {
-        Rung::FunctionEntry { program, function } => {
-            let btf = btf.ok_or(RungError::NoBtf)?;
-            let Some(Program::FEntry(entry)) = ebpf.program_mut(program) else {
-                return Err(RungError::NoProgram(program));
-            };
-            entry.load(function, btf)?;
-            entry.attach()?;
-        }
-        Rung::Kprobe { program, function } => {
-            let Some(Program::KProbe(probe)) = ebpf.program_mut(program) else {
-                return Err(RungError::NoProgram(program));
-            };
-            probe.load()?;
-            probe.attach(function, 0)?;
-        }
         Rung::RawTracepoint { program, name } => {
             let Some(Program::RawTracePoint(point)) = ebpf.program_mut(program) else {
                 return Err(RungError::NoProgram(program));
@@ -386,7 +353,6 @@ mod tests {
     #[test]
     fn no_program_on_any_rung_is_too_much_for_the_verifier() {
         let layout = offsets::read(std::process::id()).map_err(load::LoadError::from);
-        let btf = Btf::from_sys_fs().ok();
         let mut ebpf = match layout.and_then(|layout| load::load(&layout)) {
             Ok(ebpf) => ebpf,
             Err(error) => return println!("skipped: {error}"),
@@ -394,8 +360,7 @@ mod tests {
         ensure_tracefs();
         for rung in LADDERS.iter().flat_map(|ladder| ladder.rungs) {
             // A kernel may refuse a kind of program altogether, but then its verifier has nothing to say.
-            if let Err(RungError::Refused(ProgramError::LoadError { verifier_log, .. })) =
-                attach_rung(&mut ebpf, btf.as_ref(), *rung)
+            if let Err(RungError::Refused(ProgramError::LoadError { verifier_log, .. })) = attach_rung(&mut ebpf, *rung)
             {
                 assert_eq!(verifier_log.to_string(), "", "{rung}");
             }
