@@ -333,6 +333,21 @@ pub struct Hook {
     pub rung: String,
     /// Why better rungs were not taken.
     pub detail: String,
+    /// The kernel programs it consists of; none when no rung held.
+    pub programs: Vec<HookProgram>,
+}
+
+/// What a kernel program costs, by the kernel's own statistics, which count only while the kernel is told to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookProgram {
+    /// Its name.
+    pub name: String,
+    /// Times it ran while the kernel counted.
+    pub runs: u64,
+    /// Of one run, on average; absent when none was counted.
+    pub ns_per_run: Option<u64>,
+    /// Times the kernel passed it over, because it does not run a program inside itself; counted always.
+    pub missed: u64,
 }
 
 /// Where every event of one sensor in one epoch went.

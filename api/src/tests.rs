@@ -160,7 +160,12 @@ fn sensor() -> Sensor {
         last_seen: None,
         kernel: word(),
         version: word(),
-        hooks: vec![Hook { name: word(), rung: word(), detail: word() }],
+        hooks: vec![Hook {
+            name: word(),
+            rung: word(),
+            detail: word(),
+            programs: vec![HookProgram { name: word(), runs: 12, ns_per_run: Some(7), missed: 0 }],
+        }],
         ledgers: vec![Ledger {
             epoch: 1,
             kernel_emitted: 1,

@@ -120,6 +120,11 @@ pub(crate) enum EvidenceVerb {
 pub(crate) enum SensorVerb {
     /// Lists sensors, with what they lost
     List,
+    /// Shows where the hooks of a sensor stand and what they cost
+    Show {
+        /// The host's name, or the sensor's id
+        sensor: String,
+    },
     /// Join tokens
     #[command(subcommand)]
     Token(TokenVerb),

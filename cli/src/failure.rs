@@ -15,6 +15,10 @@ pub(crate) enum Failure {
     Request(#[from] RequestError),
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    #[error("no sensor is called {sensor} (`bongsu sensor list` names them)")]
+    NoSensor { sensor: String },
+    #[error("more than one sensor is called {sensor}: say which by its id (`bongsu sensor list`)")]
+    ManySensors { sensor: String },
     #[error("cannot write the output")]
     Output { source: io::Error },
     #[error("cannot start")]
@@ -27,6 +31,8 @@ impl Failure {
             Self::Connection(_) => Exit::Config,
             Self::Request(error) => error.exit(),
             Self::Evidence(error) => error.exit(),
+            Self::NoSensor { .. } => Exit::NotFound,
+            Self::ManySensors { .. } => Exit::Usage,
             Self::Output { .. } => Exit::CannotWrite,
             Self::Runtime { .. } => Exit::Internal,
         }

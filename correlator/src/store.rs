@@ -36,7 +36,7 @@ pub(crate) use event::{NewEvent, Position};
 pub(crate) use incident::{IncidentFilter, IncidentNumber, IncidentRow, IncidentStatus, NewIncident};
 pub(crate) use meta::set_meta;
 pub(crate) use outbox::{Begin, Due, Ending};
-pub(crate) use sensor::{HookRow, SensorRow, SensorSelf};
+pub(crate) use sensor::{HookRow, ProgramRow, SensorRow, SensorSelf};
 pub(crate) use token::{ApiTokenKind, JoinRefusal};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");

@@ -8,7 +8,7 @@
 //! A task that ends early ends the program: systemd restarts honest failures. Told to stop, sources end first, what they had goes into
 //! the spool, the uplink sends what it can in a few seconds and says the last ledger, the spool closes last.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use bongsu_event::Event;
@@ -16,7 +16,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
     task::{JoinSet, spawn_blocking},
-    time::{interval, timeout},
+    time::{interval, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +37,8 @@ const SOURCES_STOP_WITHIN: Duration = Duration::from_secs(5);
 /// The uplink goes on so long to send what is spooled.
 const UPLINK_DRAIN: Duration = Duration::from_secs(3);
 const HEALTH_EVERY: Duration = Duration::from_secs(60);
+/// What the probes cost is counted at the start: longer than the uplink takes to tell it for the first time, because it tells each minute.
+const COUNTED: Duration = Duration::from_secs(60);
 
 /// The name this host claims.
 pub(crate) fn host_name() -> anyhow::Result<Vec<u8>> {
@@ -87,6 +89,8 @@ pub(crate) async fn run(config: Config, identity: Identity, state_dir: &Path) ->
     tracing::info!(sensor = %identity.sensor_id, logs = config.logs.len(), probes = config.probes, "running");
 
     let mut report = interval(HEALTH_EVERY);
+    let mut counted = pin!(sleep(COUNTED));
+    let mut counting = true;
     let failure = loop {
         tokio::select! {
             _ = stop_signals.0.recv() => break None,
@@ -94,6 +98,10 @@ pub(crate) async fn run(config: Config, identity: Identity, state_dir: &Path) ->
             Some(ended) = sources.join_next() => break Some(early(ended)),
             ended = &mut uplink => break Some(early(ended.map(|ended| ("uplink", ended.map_err(Into::into))))),
             _ = report.tick() => health.log(kernel.counters()),
+            () = &mut counted, if counting => {
+                kernel.stop_counting();
+                counting = false;
+            }
         }
     };
 

@@ -1,11 +1,15 @@
 //! What the rest of the sensor knows of the kernel side: hooks, counters and images, with or without probes.
 
-use std::{fs::File, io};
+use std::{
+    fs::File,
+    io,
+    sync::{Mutex, PoisonError},
+};
 
 use bongsu_event::{Event, ProcessKey};
 use tokio::sync::{mpsc, watch};
 
-use crate::probe::{self, Hook, ProbeConfig, Probes, StartError};
+use crate::probe::{self, Figure, Hook, ProbeConfig, Probes, StartError, Statistics};
 
 /// Events between the kernel programs and us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,33 +23,56 @@ pub(crate) struct Counters {
 }
 
 /// The kernel side.
-#[derive(Default)]
 pub(crate) struct Kernel {
     probes: Option<Probes>,
+    hooks: watch::Receiver<Vec<Hook>>,
+    /// While the kernel counts for us what the programs cost.
+    counting: Mutex<Option<Statistics>>,
 }
 
 impl Kernel {
-    /// Starts the probes.
+    /// Starts the probes. What their programs cost is counted until [`Kernel::stop_counting`], where the kernel lets us.
     pub(crate) fn start(config: &ProbeConfig) -> Result<(Self, mpsc::Receiver<Vec<Event>>), StartError> {
         let (probes, events) = probe::start(config)?;
-        Ok((Self { probes: Some(probes) }, events))
+        let counting = Statistics::on().inspect_err(|error| tracing::debug!(%error, "no figures of what hooks cost"));
+        let kernel = Self { hooks: probes.hooks.clone(), probes: Some(probes), counting: Mutex::new(counting.ok()) };
+        Ok((kernel, events))
     }
 
     /// No probes: log lines only.
     pub(crate) fn without_probes() -> Self {
-        Self::default()
+        Self::standing(watch::channel(Vec::new()).1)
+    }
+
+    /// Hooks that stand as told, and nothing behind them.
+    pub(crate) fn standing(hooks: watch::Receiver<Vec<Hook>>) -> Self {
+        Self { probes: None, hooks, counting: Mutex::new(None) }
     }
 
     /// Where each hook stands.
     pub(crate) fn hooks(&self) -> Vec<Hook> {
-        self.probes.as_ref().map_or_else(Vec::new, |probes| probes.hooks.borrow().clone())
+        self.hooks.borrow().clone()
     }
 
-    /// Tells when a hook fell silent or speaks again; `None` without probes.
-    pub(crate) fn watch_hooks(&self) -> Option<watch::Receiver<Vec<Hook>>> {
-        let mut hooks = self.probes.as_ref()?.hooks.clone();
+    /// Tells when a hook falls silent or speaks again, from now on.
+    pub(crate) fn watch_hooks(&self) -> watch::Receiver<Vec<Hook>> {
+        let mut hooks = self.hooks.clone();
         hooks.mark_unchanged();
-        Some(hooks)
+        hooks
+    }
+
+    /// What each program cost while the kernel counted, by its name.
+    pub(crate) fn figures(&self) -> Vec<(&str, Figure)> {
+        let Some(probes) = &self.probes else { return Vec::new() };
+        probes.figures.take().unwrap_or_else(|error| {
+            tracing::debug!(error = &error as &dyn std::error::Error, "no figures of what hooks cost");
+            Vec::new()
+        })
+    }
+
+    /// The kernel need not count for us any more: counting costs every program of the host two looks at the clock.
+    pub(crate) fn stop_counting(&self) {
+        drop(self.counting.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// How many events came and how many were lost, up to now.

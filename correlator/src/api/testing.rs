@@ -113,7 +113,8 @@ async fn fill(store: &Store) {
     store.add_join_token(b"secret", at, Timestamp(2)).await.unwrap();
     store.enrol(b"secret", SENSOR, b"key", HOST.as_bytes(), at).await.unwrap();
     let row = store.sensor(SENSOR).await.unwrap().unwrap();
-    let hook = HookRow { name: "connect".into(), rung: "none".into(), detail: "kernel too old".into() };
+    let hook =
+        HookRow { name: "connect".into(), rung: "none".into(), detail: "kernel too old".into(), programs: Vec::new() };
     let says = SensorSelf { host: HOST.into(), version: "0.1.0".into(), kernel: "6.1".into(), hooks: vec![hook] };
     store.describe_sensor(row.no, &says, at).await.unwrap();
     let events = [stored(1, 1, login("backup<script>")), stored(2, 2, exec("/bin/sh"))];

@@ -1,7 +1,7 @@
 //! One session: a sensor's stream of messages, and ours to it. The task owns all of its state.
 //!
 //! ```text
-//! Hello --> Welcome --> { Batch --> stored --> Ack | Ledger --> checked | EvidenceChunk, EvidenceEnd --> evidence room | Pong }
+//! Hello --> Welcome --> { Batch --> stored --> Ack | Ledger --> checked | Hooks --> noted | EvidenceChunk, EvidenceEnd --> evidence room | Pong }
 //!                       { Ping, EvidenceRequest --> sensor }
 //! ```
 //!
@@ -226,6 +226,10 @@ impl Session {
             sensor_message::Body::Hello(_) => Err(HelloError::Twice.into()),
             sensor_message::Body::Batch(batch) => self.store(batch).await,
             sensor_message::Body::Ledger(ledger) => self.check(ledger).await,
+            sensor_message::Body::Hooks(said) => {
+                let hooks = hello::hooks(said.hooks)?;
+                Ok(self.shared.store.describe_hooks(self.no, &hooks, clock::now()).await?)
+            }
             sensor_message::Body::Pong(_) => Ok(()),
             sensor_message::Body::EvidenceChunk(chunk) => {
                 if chunk.data.len() > limits::EVIDENCE_CHUNK_BYTES_MAX {

@@ -25,7 +25,10 @@ use tonic::{Code, Status, Streaming, transport::Channel};
 use uuid::Uuid;
 
 use super::*;
-use crate::authority::SensorKey;
+use crate::{
+    authority::SensorKey,
+    store::{EventRange, HookRow, ProgramRow},
+};
 
 const EPOCH: u64 = 1_795_338_672;
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -135,7 +138,7 @@ impl House {
     }
 
     async fn stored(&self, sensor: SensorId) -> Vec<u64> {
-        let range = crate::store::EventRange::Seqs { epoch: EPOCH, first: 0, last: u64::MAX };
+        let range = EventRange::Seqs { epoch: EPOCH, first: 0, last: u64::MAX };
         self.store.events_of(sensor, range, 1_000).await.unwrap().iter().map(|event| event.id.seq).collect()
     }
 
@@ -337,6 +340,37 @@ async fn what_breaks_the_protocol_ends_the_session_with_words_and_stores_nothing
     wire.say(Up::Hello(v1::Hello { protocol: 2, ..v1::Hello::default() })).await;
     assert_eq!(wire.refusal().await.0, Code::FailedPrecondition);
     assert!(house.stored(id).await.is_empty());
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_sensors_hooks_stand_is_what_it_said_last() {
+    let house = house().await;
+    let (id, papers) = house.sensor(b"secret").await;
+    let mut wire = house.open(Some(&papers)).await.unwrap();
+    wire.hello().await;
+    let program = v1::Program { name: "exec".to_owned(), runs: 3, run_ns: 9_000, missed: 1 };
+    let hook = v1::Hook {
+        name: "exec".to_owned(),
+        rung: "silent".to_owned(),
+        detail: "x".to_owned(),
+        programs: vec![program],
+    };
+    wire.say(Up::Hooks(v1::Hooks { hooks: vec![hook.clone()] })).await;
+    // Its answer says that what came before was taken in.
+    wire.say(numbered(1..=1)).await;
+    assert_eq!(wire.ack().await, 1);
+    let stored = house.store.sensor(id).await.unwrap().unwrap().hooks;
+    let program = ProgramRow { name: "exec".to_owned(), runs: 3, run_ns: 9_000, missed: 1 };
+    let expected =
+        HookRow { name: "exec".to_owned(), rung: "silent".to_owned(), detail: "x".to_owned(), programs: vec![program] };
+    assert_eq!(stored, [expected]);
+    wire.say(Up::Hooks(v1::Hooks { hooks: vec![hook; 65] })).await;
+    assert_eq!(
+        wire.refusal().await,
+        (Code::InvalidArgument, "the list of hooks in what the sensor says about itself is too long".to_owned())
+    );
+    assert_eq!(house.store.sensor(id).await.unwrap().unwrap().hooks.len(), 1);
     house.end().await;
 }
 

@@ -29,6 +29,20 @@ pub(crate) struct HookRow {
     pub(crate) name: String,
     pub(crate) rung: String,
     pub(crate) detail: String,
+    /// Absent in what was stored before sensors said it.
+    #[serde(default)]
+    pub(crate) programs: Vec<ProgramRow>,
+}
+
+/// A kernel program of a hook, and what the kernel counted of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProgramRow {
+    pub(crate) name: String,
+    pub(crate) runs: u64,
+    /// All runs together.
+    pub(crate) run_ns: u64,
+    /// Times the kernel passed it over.
+    pub(crate) missed: u64,
 }
 
 /// What a sensor says about itself when a session begins.
@@ -95,7 +109,7 @@ impl Store {
 
     /// Notes what a sensor says about itself, and that it spoke.
     pub(crate) async fn describe_sensor(&self, no: i64, says: &SensorSelf, at: Timestamp) -> Result<(), WriteError> {
-        let hooks = serde_json::to_string(&says.hooks).expect("a list of strings is JSON");
+        let hooks = as_json(&says.hooks);
         let mut write = self.write().await?;
         sqlx::query("UPDATE sensor SET host = ?, version = ?, kernel = ?, hooks = ?, last_seen = ? WHERE no = ?")
             .bind(says.host.as_slice())
@@ -109,6 +123,23 @@ impl Store {
             .map_err(WriteError::sql("a sensor"))?;
         super::commit(write).await
     }
+
+    /// Notes where a sensor's hooks stand now.
+    pub(crate) async fn describe_hooks(&self, no: i64, hooks: &[HookRow], at: Timestamp) -> Result<(), WriteError> {
+        let mut write = self.write().await?;
+        sqlx::query("UPDATE sensor SET hooks = ?, last_seen = ? WHERE no = ?")
+            .bind(as_json(hooks))
+            .bind(at.0)
+            .bind(no)
+            .execute(&mut *write)
+            .await
+            .map_err(WriteError::sql("the hooks of a sensor"))?;
+        super::commit(write).await
+    }
+}
+
+fn as_json(hooks: &[HookRow]) -> String {
+    serde_json::to_string(hooks).expect("strings and numbers are JSON")
 }
 
 /// Adds a sensor. Its public key must be new: two identities never share one.

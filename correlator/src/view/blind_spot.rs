@@ -21,6 +21,14 @@ pub(crate) fn blind_spots(sensor: &Sensor) -> Vec<String> {
     for hook in sensor.hooks.iter().filter(|hook| hook.rung == "silent") {
         spots.push(format!("{host}: {} events may be missing: the hook {}.", hook.name, hook.detail));
     }
+    for hook in &sensor.hooks {
+        let missed = hook.programs.iter().map(|program| program.missed).fold(0, u64::saturating_add);
+        if missed > 0 {
+            let times = if missed == 1 { "once".to_owned() } else { format!("{missed} times") };
+            spots
+                .push(format!("{host}: {} events may be missing: the kernel passed the hook over {times}.", hook.name));
+        }
+    }
     for ledger in &sensor.ledgers {
         spots.extend(of_ledger(ledger).into_iter().map(|spot| format!("{host}: {spot}")));
     }
@@ -66,12 +74,17 @@ fn counted(count: u64) -> (String, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use bongsu_api::{Hook, Shed};
+    use bongsu_api::{Hook, HookProgram, Shed};
 
     use super::*;
 
     fn sound() -> Sensor {
-        let hook = |name: &str, rung: &str| Hook { name: name.into(), rung: rung.into(), detail: String::new() };
+        let hook = |name: &str, rung: &str| Hook {
+            name: name.into(),
+            rung: rung.into(),
+            detail: String::new(),
+            programs: Vec::new(),
+        };
         let ledger = Ledger {
             epoch: 7,
             kernel_emitted: 100,
@@ -106,7 +119,9 @@ mod tests {
         let mut sensor = sound();
         sensor.status = "offline".into();
         sensor.last_seen = Some("2026-11-22T09:00:00Z".into());
-        sensor.hooks[1] = Hook { name: "connect".into(), rung: "none".into(), detail: "kernel too old".into() };
+        (sensor.hooks[0].rung, sensor.hooks[0].detail) = ("silent".into(), "does not notice x any more".into());
+        sensor.hooks[0].programs = vec![HookProgram { name: "exec".into(), runs: 0, ns_per_run: None, missed: 2 }];
+        (sensor.hooks[1].rung, sensor.hooks[1].detail) = ("none".into(), "kernel too old".into());
         let ledger = &mut sensor.ledgers[0];
         (ledger.read, ledger.ring_lost, ledger.spooled, ledger.stored) = (99, 1, 4, 80);
         ledger.shed = vec![Shed { class: "file".into(), reason: "spool-full".into(), count: 5 }];
@@ -114,6 +129,8 @@ mod tests {
         insta::assert_snapshot!(blind_spots(&sensor).join("\n"), @r"
         web-1: the sensor has been silent since 2026-11-22T09:00:00Z; nothing after that is known.
         web-1: connect events are not seen at all: no hook could be attached (kernel too old).
+        web-1: exec events may be missing: the hook does not notice x any more.
+        web-1: exec events may be missing: the kernel passed the hook over 2 times.
         web-1: 1 event of 100 was lost in the kernel because they came faster than the sensor could read.
         web-1: 5 events of class file were given up by the sensor: spool-full.
         web-1: 4 events still on the host, waiting to be sent.

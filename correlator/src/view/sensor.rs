@@ -1,10 +1,10 @@
 //! Sensors and their ledgers as the API shows them.
 
-use bongsu_api::{Hook, Ledger, Sensor, Shed};
+use bongsu_api::{Hook, HookProgram, Ledger, Sensor, Shed};
 use bongsu_event::Shown;
 
 use super::finding::text;
-use crate::store::{LedgerRow, SensorRow};
+use crate::store::{HookRow, LedgerRow, ProgramRow, SensorRow};
 
 /// Whether a sensor has a session now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +29,26 @@ pub(crate) fn sensor(row: &SensorRow, presence: Presence, ledgers: &[LedgerRow])
         last_seen: row.last_seen.map(|time| time.to_string()),
         kernel: text(&row.kernel),
         version: text(&row.version),
-        hooks: row
-            .hooks
-            .iter()
-            .map(|hook| Hook { name: text(&hook.name), rung: text(&hook.rung), detail: text(&hook.detail) })
-            .collect(),
+        hooks: row.hooks.iter().map(hook).collect(),
         ledgers: ledgers.iter().map(ledger).collect(),
+    }
+}
+
+fn hook(row: &HookRow) -> Hook {
+    Hook {
+        name: text(&row.name),
+        rung: text(&row.rung),
+        detail: text(&row.detail),
+        programs: row.programs.iter().map(program).collect(),
+    }
+}
+
+fn program(row: &ProgramRow) -> HookProgram {
+    HookProgram {
+        name: text(&row.name),
+        runs: row.runs,
+        ns_per_run: row.run_ns.checked_div(row.runs),
+        missed: row.missed,
     }
 }
 

@@ -55,9 +55,20 @@ fn attached(hooks: &[Hook]) -> usize {
 fn hooks(hooks: &[Hook]) -> Markup {
     html! {
         div.scroll { table {
-            thead { tr { th { "Hook" } th { "Attached to" } th { "Why not better" } } }
-            tbody { @for hook in hooks { tr { td { (hook.name) } td { code { (hook.rung) } } td { (hook.detail) } } } }
+            thead { tr { th { "Hook" } th { "Attached to" } th { "Cost" } th { "Remarks" } } }
+            tbody { @for hook in hooks { tr {
+                td { (hook.name) } td { code { (hook.rung) } } td { (cost(hook)) } td { (hook.detail) }
+            } } }
         } }
+    }
+}
+
+/// What the kernel counted of the hook's programs; nothing when it did not count.
+fn cost(hook: &Hook) -> Markup {
+    html! {
+        @for program in &hook.programs {
+            @if let Some(ns) = program.ns_per_run { div { code { (program.name) } " " (program.runs) " runs of " (ns) " ns" } }
+        }
     }
 }
 

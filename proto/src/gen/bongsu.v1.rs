@@ -831,7 +831,7 @@ impl Outcome {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SensorMessage {
-    #[prost(oneof = "sensor_message::Body", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "sensor_message::Body", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub body: ::core::option::Option<sensor_message::Body>,
 }
 /// Nested message and enum types in `SensorMessage`.
@@ -850,6 +850,8 @@ pub mod sensor_message {
         EvidenceChunk(super::EvidenceChunk),
         #[prost(message, tag = "6")]
         EvidenceEnd(super::EvidenceEnd),
+        #[prost(message, tag = "7")]
+        Hooks(super::Hooks),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -892,7 +894,7 @@ pub struct Hello {
     #[prost(bytes = "vec", repeated, tag = "7")]
     pub log_paths: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Hook {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
@@ -902,6 +904,30 @@ pub struct Hook {
     /// Why better rungs were not taken.
     #[prost(string, tag = "3")]
     pub detail: ::prost::alloc::string::String,
+    /// The kernel programs it consists of; none when no rung held.
+    #[prost(message, repeated, tag = "4")]
+    pub programs: ::prost::alloc::vec::Vec<Program>,
+}
+/// A kernel program, by the kernel's own statistics since it was loaded. They count only while the kernel is told to
+/// (the sensor tells it for its first minute, if it may; the host by kernel.bpf_stats_enabled).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Program {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub runs: u64,
+    /// All of these runs together.
+    #[prost(uint64, tag = "3")]
+    pub run_ns: u64,
+    /// Times the kernel passed it over, because it does not run a program inside itself; counted always.
+    #[prost(uint64, tag = "4")]
+    pub missed: u64,
+}
+/// All hooks as they stand now; takes the place of what Hello or an earlier one said.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Hooks {
+    #[prost(message, repeated, tag = "1")]
+    pub hooks: ::prost::alloc::vec::Vec<Hook>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Welcome {

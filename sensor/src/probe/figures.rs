@@ -1,14 +1,20 @@
-//! What the kernel programs cost, by the kernel's own statistics: how often each ran, and for how long.
+//! What the kernel programs cost, by the kernel's own statistics: how often each ran, and for how long; and how often the kernel passed one
+//! over, because it does not run a program inside itself.
 //!
+//! Read from the descriptors of the programs, which asks for no rights. What a program missed the kernel counts always; of runs:
 //! The kernel counts only while somebody holds [`Statistics`], because counting costs every program of the host two looks at the clock; it
 //! stops when the last holder lets go, also by dying.
 
-use std::{os::fd::OwnedFd, time::Duration};
+use std::{
+    fs, io,
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    time::Duration,
+};
 
 use ahash::AHashSet;
 use aya::{
     Ebpf,
-    programs::{ProgramError, loaded_programs},
+    programs::{ProgramError, ProgramFd, loaded_programs},
     sys::{Stats, SyscallError, enable_stats},
 };
 
@@ -24,6 +30,15 @@ pub(crate) enum FiguresError {
     /// The list of loaded programs.
     #[error("cannot read what the kernel knows of the programs")]
     Unreadable(#[from] ProgramError),
+    /// What it says of one of ours.
+    #[error("cannot read the kernel's figures of the program {program}")]
+    Program {
+        /// Its name.
+        program: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
 }
 
 /// While this lives the kernel counts.
@@ -46,9 +61,24 @@ pub(crate) struct Figure {
     pub(crate) runs: u64,
     /// All runs together.
     pub(crate) time: Duration,
+    /// Times it should have run and was passed over. Kernels tell this since 5.12.
+    pub(crate) missed: u64,
 }
 
 impl Figure {
+    /// From the lines that /proc has for the descriptor of a program. Those that a kernel does not write count as 0.
+    fn read(fdinfo: &str) -> Self {
+        let number = |key: &str| {
+            let mut lines = fdinfo.lines().filter_map(|line| line.split_once(':'));
+            lines.find(|(name, _)| *name == key).and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0)
+        };
+        Self {
+            runs: number("run_cnt"),
+            time: Duration::from_nanos(number("run_time_ns")),
+            missed: number("recursion_misses"),
+        }
+    }
+
     /// Of one run; `None` when it did not run.
     #[must_use]
     pub(crate) fn ns_per_run(self) -> Option<u64> {
@@ -60,32 +90,42 @@ impl Figure {
 /// Knows which of the host's programs are ours.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
-    /// Name in the object, and number in the kernel.
-    programs: Vec<(String, u32)>,
+    programs: Vec<Loaded>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    /// In the object.
+    name: String,
+    /// The kernel's.
+    number: u32,
+    /// Keeps it loaded, not attached.
+    fd: ProgramFd,
 }
 
 impl Figures {
     /// Of the programs that are loaded.
     pub(super) fn of(ebpf: &Ebpf) -> Self {
-        let loaded =
-            |(name, program): (&str, &aya::programs::Program)| Some((name.to_owned(), program.info().ok()?.id()));
+        let loaded = |(name, program): (&str, &aya::programs::Program)| {
+            let fd = program.fd().ok()?.try_clone().ok()?;
+            Some(Loaded { name: name.to_owned(), number: program.info().ok()?.id(), fd })
+        };
         Self { programs: ebpf.programs().filter_map(loaded).collect() }
     }
 
     /// The kernel's number of a program.
     #[cfg(test)]
     pub(super) fn number(&self, program: &str) -> Option<u32> {
-        self.programs.iter().find(|(name, _)| name == program).map(|(_, number)| *number)
+        self.programs.iter().find(|loaded| loaded.name == program).map(|loaded| loaded.number)
     }
 
     /// What was counted so far, by the program's name in the object.
     pub(crate) fn take(&self) -> Result<Vec<(&str, Figure)>, FiguresError> {
         let mut figures = Vec::new();
-        for info in programs_there_are() {
-            let info = info?;
-            if let Some((name, _)) = self.programs.iter().find(|(_, id)| *id == info.id()) {
-                figures.push((name.as_str(), Figure { runs: info.run_count(), time: info.run_time() }));
-            }
+        for Loaded { name, fd, .. } in &self.programs {
+            let fdinfo = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd()))
+                .map_err(|source| FiguresError::Program { program: name.clone(), source })?;
+            figures.push((name.as_str(), Figure::read(&fdinfo)));
         }
         Ok(figures)
     }
@@ -96,12 +136,12 @@ impl Figures {
         let mut names = AHashSet::new();
         for info in programs_there_are() {
             let info = info?;
-            if !self.programs.iter().any(|(_, id)| *id == info.id()) {
+            if !self.programs.iter().any(|loaded| loaded.number == info.id()) {
                 names.insert(info.name().to_vec());
             }
         }
         let cut = |name: &str| name.as_bytes()[..name.len().min(NAME_MAX)].to_vec();
-        let same = self.programs.iter().filter(|(name, _)| names.contains(&cut(name))).count();
+        let same = self.programs.iter().filter(|loaded| names.contains(&cut(&loaded.name))).count();
         Ok(same > 0 && same * 2 >= self.programs.len())
     }
 }
@@ -109,8 +149,22 @@ impl Figures {
 /// All of the host. Those that are unloaded while we look are passed over.
 fn programs_there_are() -> impl Iterator<Item = Result<aya::programs::ProgramInfo, ProgramError>> {
     let gone = |error: &ProgramError| match error {
-        ProgramError::SyscallError(SyscallError { io_error, .. }) => io_error.kind() == std::io::ErrorKind::NotFound,
+        ProgramError::SyscallError(SyscallError { io_error, .. }) => io_error.kind() == io::ErrorKind::NotFound,
         _ => false,
     };
     loaded_programs().filter(move |info| !info.as_ref().is_err_and(gone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_read_from_what_the_kernel_says_of_a_descriptor() {
+        let fdinfo = "pos:\t0\nprog_type:\t17\nrun_time_ns:\t9000\nrun_cnt:\t12\nrecursion_misses:\t3\n";
+        let figure = Figure::read(fdinfo);
+        assert_eq!(figure, Figure { runs: 12, time: Duration::from_micros(9), missed: 3 });
+        assert_eq!(figure.ns_per_run(), Some(750));
+        assert_eq!(Figure::read("pos:\t0\nprog_type:\t17\n"), Figure::default());
+    }
 }

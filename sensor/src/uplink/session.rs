@@ -12,7 +12,7 @@ use bongsu_proto::{
 use tokio::{
     select,
     sync::{mpsc, watch},
-    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,7 @@ use super::{
     window::{BadAck, Window},
 };
 use crate::{
+    kernel::Kernel,
     probe::Hook,
     spool::{PageMax, owner::Closed},
 };
@@ -39,6 +40,9 @@ const PAGE: PageMax = PageMax { events: 2_000, bytes: 2 * 1024 * 1024 };
 const GATHER: Duration = Duration::from_millis(50);
 /// The correlator has so long to answer Hello.
 const WELCOME_WITHIN: Duration = Duration::from_secs(20);
+
+/// How often the correlator is told what the hooks cost.
+const HOOKS_EVERY: Duration = Duration::from_secs(60);
 
 /// Why a session ended, or never began.
 #[derive(Debug, thiserror::Error)]
@@ -72,9 +76,6 @@ pub(crate) enum SessionError {
         /// What we have.
         last: u64,
     },
-    /// What the greeting said of the hooks is not true any more.
-    #[error("a hook fell silent or speaks again: the session begins anew to say so")]
-    HooksChanged,
     /// The spool holds what cannot be sent.
     #[error(transparent)]
     Pack(#[from] batch::PackError),
@@ -142,13 +143,13 @@ async fn converse(uplink: &Uplink, channel: Channel, stop: &CancellationToken) -
         window: Window::new(stored_up_to),
         next_batch: Instant::now(),
         outbox: vec![Outgoing::Ledger],
+        hooks,
         requests,
         messages: messages.clone(),
     };
     let evidence = evidence::run(waiting, uplink.kernel.clone(), messages);
     select! {
         ended = session.run(&mut said, stop) => ended?,
-        () = hooks_changed(hooks) => return Err(SessionError::HooksChanged),
         // Ends only when its queue does, or when reading panicked.
         _ = evidence => return Err(SessionError::Closed),
     }
@@ -160,30 +161,36 @@ async fn converse(uplink: &Uplink, channel: Channel, stop: &CancellationToken) -
     Ok(())
 }
 
-/// Never, when there are no hooks or nobody watches them any more.
-async fn hooks_changed(hooks: Option<watch::Receiver<Vec<Hook>>>) {
-    if let Some(mut hooks) = hooks
-        && hooks.changed().await.is_ok()
-    {
-        return;
-    }
-    std::future::pending::<()>().await;
+/// Where the hooks stand and what they cost.
+fn hooks(kernel: &Kernel) -> Vec<v1::Hook> {
+    let figures = kernel.figures();
+    let program = |name: &&'static str| {
+        let figure = figures.iter().find(|(of, _)| of == name).map(|(_, figure)| *figure).unwrap_or_default();
+        v1::Program {
+            name: (*name).to_owned(),
+            runs: figure.runs,
+            run_ns: u64::try_from(figure.time.as_nanos()).unwrap_or(u64::MAX),
+            missed: figure.missed,
+        }
+    };
+    let hook = |hook: Hook| v1::Hook {
+        programs: hook.programs.iter().map(program).collect(),
+        name: hook.name,
+        rung: hook.rung,
+        detail: hook.detail,
+    };
+    kernel.hooks().into_iter().map(hook).collect()
 }
 
 fn hello(uplink: &Uplink) -> v1::SensorMessage {
     let config = &uplink.config;
-    let hooks = uplink.kernel.hooks().into_iter().map(|hook| v1::Hook {
-        name: hook.name,
-        rung: hook.rung,
-        detail: hook.detail,
-    });
     let hello = v1::Hello {
         protocol: PROTOCOL,
         epoch: uplink.spool.epoch(),
         host_name: config.host_name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         kernel: config.kernel_release.clone(),
-        hooks: hooks.collect(),
+        hooks: hooks(&uplink.kernel),
         log_paths: config.log_paths.clone(),
     };
     v1::SensorMessage { body: Some(Body::Hello(hello)) }
@@ -192,6 +199,7 @@ fn hello(uplink: &Uplink) -> v1::SensorMessage {
 /// What waits to be said, besides batches. Ledgers are made when their turn comes, so that they are not old when they leave.
 enum Outgoing {
     Ledger,
+    Hooks,
     Pong(u64),
     Busy(u64),
 }
@@ -203,6 +211,8 @@ struct Session<'a> {
     next_batch: Instant,
     /// Answers come one for one request of the correlator, so it bounds this itself; see [`OUTBOX_MAX`].
     outbox: Vec<Outgoing>,
+    /// Changes when a hook falls silent or speaks again.
+    hooks: watch::Receiver<Vec<Hook>>,
     requests: mpsc::Sender<v1::EvidenceRequest>,
     messages: mpsc::Sender<v1::SensorMessage>,
 }
@@ -219,6 +229,8 @@ impl Session<'_> {
         let mut durable = self.uplink.spool.durable();
         let mut ticks = interval(self.uplink.config.ledger_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The greeting has just told of the hooks.
+        let mut told_hooks = interval_at(Instant::now() + HOOKS_EVERY, HOOKS_EVERY);
         let messages = self.messages.clone();
         let mut deadline = None;
         loop {
@@ -245,6 +257,9 @@ impl Session<'_> {
                 }
                 changed = durable.changed(), if !pending => changed.or(Err(Closed))?,
                 _ = ticks.tick() => self.say(Outgoing::Ledger),
+                _ = told_hooks.tick() => self.say(Outgoing::Hooks),
+                // Fails when there are no probes or they have ended, and then nothing changes.
+                Ok(()) = self.hooks.changed() => self.say(Outgoing::Hooks),
                 () = time_up => {}
                 () = stop.cancelled(), if deadline.is_none() => {
                     deadline = Some(Instant::now() + self.uplink.config.drain_max);
@@ -287,6 +302,7 @@ impl Session<'_> {
         }
         let body = match self.outbox.remove(0) {
             Outgoing::Ledger => Body::Ledger(self.ledger().await?),
+            Outgoing::Hooks => Body::Hooks(v1::Hooks { hooks: hooks(&self.uplink.kernel) }),
             Outgoing::Pong(nonce) => Body::Pong(v1::Pong { nonce }),
             Outgoing::Busy(request) => return Ok(evidence::busy(request)),
         };

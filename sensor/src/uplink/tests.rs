@@ -9,7 +9,7 @@ use bongsu_proto::{
     v1::{self, correlator_message::Body as Said, evidence_end::Outcome},
 };
 use sha2::{Digest as _, Sha256};
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{Config, Uplink, session};
@@ -17,6 +17,7 @@ use crate::{
     health::Health,
     identity::{Identity, enrol, tls},
     kernel::Kernel,
+    probe::{Hook, SILENT},
     spool::{self, Spool, owner},
 };
 use server::{Authority, Manner, Seen, Server};
@@ -40,7 +41,7 @@ fn open_spool(dir: &Path) -> (owner::Handle, JoinHandle<Result<(), spool::SpoolE
     (handle, tokio::task::spawn_blocking(move || owner.run()))
 }
 
-fn uplink(identity: &Identity, server: &Server, spool: owner::Handle) -> Uplink {
+fn uplink(identity: &Identity, server: &Server, spool: owner::Handle, kernel: Kernel) -> Uplink {
     Uplink {
         config: Config {
             addresses: vec![server.address.to_string()],
@@ -53,16 +54,20 @@ fn uplink(identity: &Identity, server: &Server, spool: owner::Handle) -> Uplink 
             drain_max: Duration::from_secs(10),
         },
         spool,
-        kernel: Arc::new(Kernel::without_probes()),
+        kernel: Arc::new(kernel),
         health: Arc::new(Health::default()),
     }
 }
 
 impl Sensor {
     fn start(dir: &Path, identity: &Identity, server: &Server) -> Self {
+        Self::start_with(dir, identity, server, Kernel::without_probes())
+    }
+
+    fn start_with(dir: &Path, identity: &Identity, server: &Server, kernel: Kernel) -> Self {
         let (spool, spool_thread) = open_spool(dir);
         let stop = CancellationToken::new();
-        let uplink = tokio::spawn(uplink(identity, server, spool.clone()).run(stop.clone()));
+        let uplink = tokio::spawn(uplink(identity, server, spool.clone(), kernel).run(stop.clone()));
         Self { spool, stop, uplink, spool_thread }
     }
 
@@ -146,6 +151,33 @@ async fn a_ping_is_answered_with_the_ledger_and_a_pong() {
     sensor.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_falls_silent_is_told_at_once_and_in_the_same_session() {
+    let authority = Arc::new(Authority::new("ours"));
+    let server = Server::ingest(&authority, Manner::Honest).await;
+    let dir = tempfile::tempdir().unwrap();
+    let hook = |rung: &str| Hook {
+        name: "exec".to_owned(),
+        rung: rung.to_owned(),
+        detail: String::new(),
+        programs: vec!["exec"],
+        points: vec!["sched_process_exec"],
+    };
+    let (hooks, standing) = watch::channel(vec![hook("raw_tracepoint:sched_process_exec")]);
+    let sensor = Sensor::start_with(dir.path(), &authority.identity(&authority), &server, Kernel::standing(standing));
+    let seen = server.until("the first ledger", |seen| !seen.ledgers.is_empty()).await;
+    let greeted = &seen.hellos[0].hooks[0];
+    assert_eq!(
+        (greeted.name.as_str(), greeted.rung.as_str(), greeted.programs[0].name.as_str()),
+        ("exec", "raw_tracepoint:sched_process_exec", "exec")
+    );
+    hooks.send_replace(vec![hook(SILENT)]);
+    let seen = server.until("the silent hook", |seen| !seen.hooks.is_empty()).await;
+    assert_eq!(seen.hooks[0].hooks[0].rung, SILENT);
+    assert_eq!((seen.hellos.len(), seen.sessions_ended), (1, 0));
+    sensor.stop().await;
+}
+
 /// The words of an error and of all its causes.
 fn words(error: &dyn Error) -> String {
     let (mut words, mut cause) = (String::new(), Some(error));
@@ -175,7 +207,7 @@ async fn a_refused_sensor_says_why() {
         let dir = tempfile::tempdir().unwrap();
         let (spool, thread) = open_spool(dir.path());
         spool.append(vec![event(1)], Vec::new()).await.unwrap();
-        let uplink = uplink(&identity, server, spool);
+        let uplink = uplink(&identity, server, spool, Kernel::without_probes());
         let error = session::run(&uplink, &server.address.to_string(), &CancellationToken::new()).await.unwrap_err();
         assert!(words(&error).contains(expected), "{} should say {expected}", words(&error));
         assert_eq!(uplink.spool.account().await.unwrap().spooled, 1, "nothing is freed");
@@ -190,7 +222,7 @@ async fn a_sensor_without_a_certificate_says_that_one_is_required() {
     let server = Server::ingest(&authority, Manner::Honest).await;
     let dir = tempfile::tempdir().unwrap();
     let (spool, thread) = open_spool(dir.path());
-    let mut uplink = uplink(&authority.identity(&authority), &server, spool);
+    let mut uplink = uplink(&authority.identity(&authority), &server, spool, Kernel::without_probes());
     uplink.config.tls = tls::enrolment(authority.sha256()).unwrap();
     let error = session::run(&uplink, &server.address.to_string(), &CancellationToken::new()).await.unwrap_err();
     assert!(words(&error).contains("CertificateRequired"), "{}", words(&error));

@@ -97,6 +97,7 @@ impl PublicKeyData for SensorKey {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
     pub(super) hellos: Vec<v1::Hello>,
+    pub(super) hooks: Vec<v1::Hooks>,
     pub(super) stored: BTreeMap<u64, Vec<u8>>,
     pub(super) shed: u64,
     pub(super) up_to: u64,
@@ -262,6 +263,7 @@ impl Server {
                 answer = Some(Said::Ack(v1::Ack { up_to: seen.up_to + excess }));
             }
             Body::Ledger(ledger) => seen.ledgers.push(ledger),
+            Body::Hooks(hooks) => seen.hooks.push(hooks),
             Body::Pong(pong) => seen.pongs.push(pong.nonce),
             Body::EvidenceChunk(chunk) => seen.chunks.push(chunk),
             Body::EvidenceEnd(end) => seen.ends.push(end),
