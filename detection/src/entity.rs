@@ -85,7 +85,8 @@ pub fn entities(event: &Event) -> BTreeSet<Entity> {
         | Activity::SetName { .. }
         | Activity::SetCapabilities { .. }
         | Activity::Namespace(_)
-        | Activity::ShellLine { .. } => {}
+        | Activity::ShellLine { .. }
+        | Activity::Suppressed(_) => {}
     }
     found
 }

@@ -6,6 +6,7 @@ mod log;
 mod network;
 mod privilege;
 mod program;
+mod suppressed;
 mod tamper;
 
 use bstr::BString;
@@ -16,6 +17,7 @@ pub use log::{Authentication, Log, LogMeaning, Login, Outcome};
 pub use network::{ConnectResult, NetworkActivity, NetworkOperation, TlsHello, Traffic, Transport};
 pub use privilege::{Capabilities, NamespaceChange, NamespaceKinds, NamespaceWay};
 pub use program::{Exec, ExecFailed, ImageTraits};
+pub use suppressed::{Family, Suppressed};
 pub use tamper::{IoUring, IoUringOperation, Tamper, TamperOperation, Target};
 
 use crate::{Credentials, ProcessKey};
@@ -81,4 +83,6 @@ pub enum Activity {
     },
     /// A line was appended to a followed log.
     Log(Log),
+    /// Events of the process were left out: it made too many.
+    Suppressed(Suppressed),
 }

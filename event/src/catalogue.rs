@@ -323,6 +323,10 @@ pub static FIELDS: &[Field] = &[
         |event| match &event.event.activity { Activity::Authentication(asked) => optional(asked.remote_host.as_ref()), _ => Value::Absent }),
     field!("bongsu.shell.line", [], "", Text, "the line typed into an interactive shell",
         |event| match &event.event.activity { Activity::ShellLine { line } => Value::text(line), _ => Value::Absent }),
+    field!("bongsu.suppressed.family", [], "", Text, "what kind of events of the process were left out, because it made too many: file, sensitive, network, packet, process, tamper",
+        |event| match &event.event.activity { Activity::Suppressed(left) => Value::owned(left.family.as_str().into()), _ => Value::Absent }),
+    field!("bongsu.suppressed.count", [], "", Number, "how many events were left out",
+        |event| match &event.event.activity { Activity::Suppressed(left) => Value::Number(i64::try_from(left.count).unwrap_or(i64::MAX)), _ => Value::Absent }),
     field!("message", ["Message"], "message", Text, "the line",
         |event| of_log(event, |log| Value::text(&log.message))),
 ];

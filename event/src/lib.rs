@@ -12,10 +12,10 @@ mod shown;
 mod time;
 
 pub use activity::{
-    Activity, Authentication, Capabilities, ConnectResult, Dns, DnsAnswer, Exec, ExecFailed, FileActivity,
+    Activity, Authentication, Capabilities, ConnectResult, Dns, DnsAnswer, Exec, ExecFailed, Family, FileActivity,
     FileOperation, ImageTraits, IoUring, IoUringOperation, Log, LogMeaning, Login, Mount, MountOperation,
-    NamespaceChange, NamespaceKinds, NamespaceWay, NetworkActivity, NetworkOperation, Outcome, Owner, Tamper,
-    TamperOperation, Target, TlsHello, Traffic, Transport,
+    NamespaceChange, NamespaceKinds, NamespaceWay, NetworkActivity, NetworkOperation, Outcome, Owner, Suppressed,
+    Tamper, TamperOperation, Target, TlsHello, Traffic, Transport,
 };
 pub use id::{EventId, EvidenceId, ParseIdError, ProcessKey, SensorId};
 pub use process::{Account, Ancestor, Context, Credentials, Namespaces, Pod, Process};

@@ -1,6 +1,6 @@
 //! Process records: fork, exec, exit, new names and the setuid family.
 
-use crate::{Creds, Header, Place, Record, TaskRef};
+use crate::{Creds, Family, Header, Place, Record, TaskRef};
 
 /// A new process. `header.task` is who made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -129,11 +129,17 @@ unsafe impl Record for Exec {}
 // SAFETY: as above.
 unsafe impl Record for Exit {}
 // SAFETY: as above.
-unsafe impl Record for ExecFailed {}
+unsafe impl Record for ExecFailed {
+    const FAMILY: Option<Family> = Some(Family::Process);
+}
 // SAFETY: as above.
-unsafe impl Record for SetCredentials {}
+unsafe impl Record for SetCredentials {
+    const FAMILY: Option<Family> = Some(Family::Process);
+}
 // SAFETY: as above.
-unsafe impl Record for SetName {}
+unsafe impl Record for SetName {
+    const FAMILY: Option<Family> = Some(Family::Process);
+}
 
 const _: () = assert!(size_of::<Fork>() == 64);
 const _: () = assert!(size_of::<Exec>() == 32 + 16 + 32 + 16 + 16 + 48 + 8 + 16);

@@ -1,6 +1,6 @@
 //! File records.
 
-use crate::{Header, Record};
+use crate::{Family, Header, Record};
 
 /// How a path lies in the text: a walk, then a name.
 ///
@@ -40,6 +40,8 @@ impl File {
 }
 
 // SAFETY: repr(C), only integers, the size below shows that there is no padding.
-unsafe impl Record for File {}
+unsafe impl Record for File {
+    const FAMILY: Option<Family> = Some(Family::File);
+}
 
 const _: () = assert!(size_of::<File>() == 56);

@@ -54,6 +54,8 @@ pub enum Kind {
     Dns = 39,
     /// The first [`crate::Packet`] of a TLS client.
     Tls = 40,
+    /// [`crate::Noisy`].
+    Suppressed = 51,
 }
 
 impl Kind {
@@ -82,6 +84,7 @@ impl Kind {
         Self::Receive,
         Self::Dns,
         Self::Tls,
+        Self::Suppressed,
     ];
 
     /// The kind with that number, if there is one.

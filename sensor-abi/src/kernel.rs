@@ -1,6 +1,6 @@
 //! What the loader tells the programs, and what they tell it beside the rings.
 
-use crate::Record;
+use crate::{Allowance, FAMILIES, Record};
 
 /// An offset of a member that this kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
@@ -177,12 +177,20 @@ pub struct Settings {
     pub overlay_upper: u32,
     /// 1 when the environment of new programs is asked for.
     pub environment: u32,
+    /// What each process may have told of it, by [`crate::Family`].
+    pub allowances: [Allowance; FAMILIES],
 }
 
 impl Settings {
     /// What the object holds until the loader sets it.
-    pub const UNKNOWN: Self =
-        Self { own_pid: 0, exit_tells_last: 0, memory_controller: ABSENT, overlay_upper: ABSENT, environment: 0 };
+    pub const UNKNOWN: Self = Self {
+        own_pid: 0,
+        exit_tells_last: 0,
+        memory_controller: ABSENT,
+        overlay_upper: ABSENT,
+        environment: 0,
+        allowances: [Allowance { interval_ns: 0, burst: 0 }; FAMILIES],
+    };
 }
 
 // SAFETY: repr(C) and only u32.
@@ -201,7 +209,7 @@ pub struct Counters {
 // SAFETY: repr(C) and only u64.
 unsafe impl Record for Counters {}
 
-const _: () = assert!(size_of::<Settings>() == 20);
+const _: () = assert!(size_of::<Settings>() == 68);
 const _: () = assert!(size_of::<Counters>() == 16);
 
 /// Whom the programs listen for, and how often they heard it: the sensor makes calls whose only use is that hooks see them.

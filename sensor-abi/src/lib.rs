@@ -8,6 +8,7 @@
 //! lengths the head names, one after the other in the order of those length fields.
 #![no_std]
 
+mod budget;
 mod exec;
 mod file;
 mod header;
@@ -17,6 +18,7 @@ mod place;
 mod privilege;
 mod tamper;
 
+pub use budget::{Allowance, BURST_GAP_NS, FAMILIES, Family, Noisy, SPENDERS_MAX, Spender, Spent};
 pub use exec::{Exec, ExecFailed, Exit, Fork, SetCredentials, SetName};
 pub use file::{File, PathText};
 pub use header::{Creds, Header, Kind, TaskRef};
@@ -52,6 +54,9 @@ pub const SENSITIVE_MAX: u32 = 1024;
 /// # Safety
 /// The type is `repr(C)`, has no padding, and every pattern of bits is a value of it.
 pub unsafe trait Record: Copy {
+    /// Whose budget each such record is charged to; `None` for what must never be left out.
+    const FAMILY: Option<Family> = None;
+
     /// The record at the beginning of `bytes`; `None` when there are too few.
     fn read(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.get(..size_of::<Self>())?;

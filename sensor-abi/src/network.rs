@@ -1,6 +1,6 @@
 //! Network records.
 
-use crate::{Header, Record};
+use crate::{Family, Header, Record};
 
 /// Bytes of a packet's payload that a record carries at most: a DNS answer over UDP, and a ClientHello with the large keys of today.
 pub const PAYLOAD_MAX: usize = 2048;
@@ -72,9 +72,13 @@ impl Packet {
 // SAFETY: repr(C), only integers, the sizes below show that there is no padding.
 unsafe impl Record for Ends {}
 // SAFETY: as above.
-unsafe impl Record for Network {}
+unsafe impl Record for Network {
+    const FAMILY: Option<Family> = Some(Family::Network);
+}
 // SAFETY: as above.
-unsafe impl Record for Packet {}
+unsafe impl Record for Packet {
+    const FAMILY: Option<Family> = Some(Family::Packet);
+}
 
 const _: () = assert!(size_of::<Ends>() == 40);
 const _: () = assert!(size_of::<Network>() == 72 + 32);

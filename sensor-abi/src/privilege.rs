@@ -1,6 +1,6 @@
 //! Records of capabilities and namespaces.
 
-use crate::{Header, Record};
+use crate::{Family, Header, Record};
 
 /// The capabilities of a task, in the order in which the kernel keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,9 +41,13 @@ pub struct Namespace {
 // SAFETY: repr(C), only integers, sizes below show that there is no padding.
 unsafe impl Record for Capabilities {}
 // SAFETY: as above.
-unsafe impl Record for SetCapabilities {}
+unsafe impl Record for SetCapabilities {
+    const FAMILY: Option<Family> = Some(Family::Process);
+}
 // SAFETY: as above.
-unsafe impl Record for Namespace {}
+unsafe impl Record for Namespace {
+    const FAMILY: Option<Family> = Some(Family::Process);
+}
 
 const _: () = assert!(size_of::<SetCapabilities>() == 32 + 24 + 24);
 const _: () = assert!(size_of::<Namespace>() == 40);

@@ -1,6 +1,6 @@
 //! Tamper records.
 
-use crate::{Header, Record, TaskRef};
+use crate::{Family, Header, Record, TaskRef};
 
 /// What was done, as [`Tamper::operation`] numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,8 @@ impl Tamper {
 }
 
 // SAFETY: repr(C), only integers, the size below shows that there is no padding.
-unsafe impl Record for Tamper {}
+unsafe impl Record for Tamper {
+    const FAMILY: Option<Family> = Some(Family::Tamper);
+}
 
 const _: () = assert!(size_of::<Tamper>() == 64);

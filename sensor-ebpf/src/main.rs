@@ -7,6 +7,7 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod budget;
 mod connection;
 mod file;
 mod globals;

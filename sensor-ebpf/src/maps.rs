@@ -4,7 +4,10 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
-use bongsu_sensor_abi::{Capabilities, Counters, Creds, OTHER_RING_BYTES, PROCESS_RING_BYTES, Pulse, SENSITIVE_MAX};
+use bongsu_sensor_abi::{
+    Capabilities, Counters, Creds, FAMILIES, OTHER_RING_BYTES, PROCESS_RING_BYTES, Pulse, SENSITIVE_MAX, SPENDERS_MAX,
+    Spender, Spent,
+};
 
 use crate::{
     connection::{Attempt, Open, Owner, Peer},
@@ -28,6 +31,14 @@ pub(crate) static URGENT: RingBuf = RingBuf::with_byte_size(4096, 0);
 /// Two rows: the process ring's, then the other's.
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(2, 0);
+
+/// What processes used up of their allowances.
+#[map]
+pub(crate) static SPENT: LruHashMap<Spender, Spent> = LruHashMap::with_max_entries(SPENDERS_MAX, 0);
+
+/// Records left out for want of an allowance, by family: exact, whatever [`SPENT`] forgets.
+#[map]
+pub(crate) static SUPPRESSED: PerCpuArray<[u64; FAMILIES]> = PerCpuArray::with_max_entries(1, 0);
 
 /// Where a record is put together; the stack has 512 bytes. One for each CPU: the loader sets how many. The kernel's own per-CPU maps hold
 /// no value as large as the longest argv makes a record.

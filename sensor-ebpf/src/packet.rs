@@ -3,9 +3,10 @@
 use core::arch::asm;
 
 use aya_ebpf::{helpers::generated::bpf_skb_load_bytes, programs::SkBuffContext};
-use bongsu_sensor_abi::{Ends, Header, Kind, PAYLOAD_MAX, Packet, TaskRef};
+use bongsu_sensor_abi::{Ends, Family, Header, Kind, PAYLOAD_MAX, Packet, TaskRef};
 
 use crate::{
+    budget::admits,
     record::{Counted, Ring, now},
     socket::{AF_INET, AF_INET6, TCP, UDP, first_four},
 };
@@ -104,7 +105,7 @@ impl Seen<'_> {
     #[inline(always)]
     pub(crate) fn send(&self, task: TaskRef, kind: Kind, way: Way) {
         let len = u64::from(self.len());
-        if len == 0 {
+        if len == 0 || !admits(task, Family::Packet) {
             return;
         }
         // The verifier must see that there are at least one and at most so many bytes, on the very register that is used. Older ones (6.1)

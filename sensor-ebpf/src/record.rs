@@ -13,9 +13,10 @@ use aya_ebpf::{
     },
     maps::RingBuf,
 };
-use bongsu_sensor_abi::{ARGS_MAX, Counters, Header, Kind, NAME_MAX, PATH_MAX, RECORD_MAX, Record, TEXT_LIMIT};
+use bongsu_sensor_abi::{ARGS_MAX, Counters, Family, Header, Kind, NAME_MAX, PATH_MAX, RECORD_MAX, Record, TEXT_LIMIT};
 
 use crate::{
+    budget::admits,
     globals::setting,
     maps::{COUNTERS, OTHER_RING, PROCESS_RING, PULSE, SCRATCH},
     task::Task,
@@ -48,9 +49,23 @@ pub(crate) enum Ring {
 pub(crate) struct Draft(pub(crate) *mut Scratch);
 
 impl Draft {
-    /// An empty record with room for its head `H`.
+    /// An empty record with room for its head `H`, about the current process; `None` when its allowance is used up.
     #[inline(always)]
     pub(crate) fn new<H: Record>() -> Option<Self> {
+        match H::FAMILY {
+            Some(family) => Self::charged::<H>(family),
+            None => Self::empty::<H>(),
+        }
+    }
+
+    /// As `new`, charged to another family than that of `H`.
+    #[inline(always)]
+    pub(crate) fn charged<H: Record>(family: Family) -> Option<Self> {
+        if admits(Task::current().reference(), family) { Self::empty::<H>() } else { None }
+    }
+
+    #[inline(always)]
+    fn empty<H: Record>() -> Option<Self> {
         let draft = Self::current()?;
         draft.set_len(size_of::<H>() as u64);
         // SAFETY: the map's value is a Scratch, and only this CPU uses this one.
@@ -230,11 +245,20 @@ impl Counted {
     }
 }
 
-/// Atomic, for a program in softirq may count between another's reading and writing on the same CPU.
 #[inline(always)]
 fn count(counter: *mut u64) {
-    // SAFETY: a counter of a map: aligned and alive. Rust's own atomics cannot add on this target; the instruction is as old as eBPF.
-    unsafe { asm!("lock *(u64 *)({counter} + 0) += {one}", counter = in(reg) counter, one = in(reg) 1u64) };
+    // SAFETY: counters are words of maps.
+    unsafe { add(counter, 1) };
+}
+
+/// Atomic, for a program in softirq may count between another's reading and writing on the same CPU.
+///
+/// # Safety
+/// `word` is a word of a map.
+#[inline(always)]
+pub(crate) unsafe fn add(word: *mut u64, by: u64) {
+    // SAFETY: aligned and alive. Rust's own atomics cannot add on this target; the instruction is as old as eBPF.
+    unsafe { asm!("lock *(u64 *)({word} + 0) += {by}", word = in(reg) word, by = in(reg) by) };
 }
 
 /// Whether it is the sensor itself that runs.

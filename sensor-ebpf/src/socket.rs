@@ -1,8 +1,9 @@
 //! Reading sockets.
 
-use bongsu_sensor_abi::{ABSENT, Ends, Header, Kind, Network, TaskRef};
+use bongsu_sensor_abi::{ABSENT, Ends, Family, Header, Kind, Network, TaskRef};
 
 use crate::{
+    budget::admits,
     globals::offset,
     record::{Ring, now, send_head},
     task::{Task, read},
@@ -96,10 +97,12 @@ pub(crate) fn done(ends: Ends, task: TaskRef, time_ns: u64, kind: Kind) -> Netwo
     Network { header, ends, sent: 0, received: 0, lasted_ns: 0, state: 0, error: 0 }
 }
 
-/// Sends a record.
+/// Sends a record, when its process has an allowance left.
 #[inline(always)]
 pub(crate) fn send(record: &Network) {
-    send_head(record, Ring::Other);
+    if admits(record.header.task, Family::Network) {
+        send_head(record, Ring::Other);
+    }
 }
 
 /// An IPv4 address in the room of any.

@@ -190,6 +190,7 @@ fn start_kernel(config: &Config) -> anyhow::Result<(Kernel, KernelEvents)> {
     let probes = ProbeConfig {
         sensitive_paths: config.sensitive_paths.clone(),
         environment: config.environment.clone(),
+        budgets: config.budgets,
         ..ProbeConfig::default()
     };
     let (kernel, events) =

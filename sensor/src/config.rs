@@ -2,6 +2,7 @@
 //!
 //! Two steps: [`file`] finds every mistake and says where it is; what comes out is a [`Config`] of checked values.
 
+mod budget;
 mod file;
 
 use std::{
@@ -11,6 +12,9 @@ use std::{
 
 use bstr::{BString, ByteSlice};
 
+#[cfg(test)]
+pub(crate) use budget::Budget;
+pub(crate) use budget::Budgets;
 pub(crate) use file::Mistake;
 
 /// Logs that are followed when the configuration names none, as far as they are there.
@@ -43,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) sensitive_paths: Vec<PathBuf>,
     /// What is kept of the environment of new programs.
     pub(crate) environment: Environment,
+    /// What each process may have told of it.
+    pub(crate) budgets: Budgets,
 }
 
 /// What is kept of an environment. It holds secrets more often than not, so nothing unless somebody asks.
@@ -125,6 +131,7 @@ impl Default for Config {
             probes: true,
             sensitive_paths: DEFAULT_SENSITIVE.iter().map(PathBuf::from).collect(),
             environment: Environment::Nothing,
+            budgets: Budgets::default(),
         }
     }
 }
@@ -151,7 +158,7 @@ mod shipped {
             .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line))
             .filter(|line| !line.starts_with("path = "))
             .collect();
-        assert!(settings.count() >= 5 && tables.count() == 3);
+        assert!(settings.count() >= 5 && tables.count() == 4);
         let config = file::read(uncommented.join("\n").parse().unwrap()).unwrap();
         assert_eq!(config, Config::default());
     }

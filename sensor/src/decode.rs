@@ -13,7 +13,7 @@ mod tamper;
 mod tests;
 
 use bongsu_event::{Activity, Capabilities, FileOperation, NamespaceChange, NetworkActivity, NetworkOperation};
-use bongsu_sensor_abi::{self as abi, Creds, Header, Kind, Record, TaskRef};
+use bongsu_sensor_abi::{self as abi, Creds, Family, Header, Kind, Record, TaskRef};
 use bstr::BString;
 
 use network::network;
@@ -66,6 +66,19 @@ pub(crate) enum Action {
     Network(NetworkActivity),
     /// What a packet says, when it says something.
     Packet(Option<Box<Activity>>),
+    /// The process has begun to use up more than its allowance of that family.
+    Noisy(Family),
+    /// Not of a record, but worked out from the programs' counts.
+    Suppressed(LeftOut),
+}
+
+/// Records that were not made, between two times since boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    pub(crate) family: Family,
+    pub(crate) count: u64,
+    pub(crate) first_ns: u64,
+    pub(crate) last_ns: u64,
 }
 
 /// Something done to a file.
@@ -102,6 +115,9 @@ pub(crate) enum DecodeError {
     /// The kernel and the sensor disagree about the operations of tampering.
     #[error("no tampering has number {0}")]
     Operation(u32),
+    /// The kernel and the sensor disagree about what has a budget.
+    #[error("no family of budgets has number {0}")]
+    Budget(u32),
     /// Neither IPv4 nor IPv6.
     #[error("no address family has number {0}")]
     Family(u16),
@@ -141,6 +157,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         Kind::Send => Action::Network(network(&head(bytes)?, NetworkOperation::Send)?),
         Kind::Receive => Action::Network(network(&head(bytes)?, NetworkOperation::Receive)?),
         Kind::Dns => Action::Packet(network::dns(bytes)?.map(Box::new)),
+        Kind::Suppressed => {
+            let number = head::<abi::Noisy>(bytes)?.family;
+            Action::Noisy(Family::from_number(number).ok_or(DecodeError::Budget(number))?)
+        }
         Kind::Tls => Action::Packet(network::tls(bytes)?.map(Box::new)),
     };
     Ok(Decoded { time_ns: header.time_ns, task: header.task, action })

@@ -7,6 +7,7 @@ pub(crate) mod clock;
 mod container;
 mod context;
 mod network;
+mod suppressed;
 mod tamper;
 mod users;
 
@@ -144,6 +145,11 @@ impl Enricher {
                 self.unfollowed.count(&network);
                 return Some(Event { time, process: self.owner(task), activity: Activity::Network(network) });
             }
+            Action::Suppressed(left) => {
+                return Some(Event { time, process: self.owner(task), activity: self.suppressed(left) });
+            }
+            // A word to the reader, not an event.
+            Action::Noisy(_) => return None,
             Action::Packet(said) => return Some(Event { time, process: self.owner(task), activity: *said? }),
         };
         Some(Event { time, process: Some(process), activity })

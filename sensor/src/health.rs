@@ -44,6 +44,7 @@ impl Health {
             masked = get(&self.masked),
             kernel_emitted = kernel.emitted,
             ring_lost = kernel.ring_lost,
+            suppressed = kernel.suppressed,
             "health"
         );
     }

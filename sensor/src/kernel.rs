@@ -20,6 +20,8 @@ pub(crate) struct Counters {
     pub(crate) read: u64,
     /// Lost because a ring was full.
     pub(crate) ring_lost: u64,
+    /// Not made, because a process had used up its allowance; beside the others.
+    pub(crate) suppressed: u64,
 }
 
 /// The kernel side.
@@ -81,7 +83,12 @@ impl Kernel {
             return Counters::default();
         };
         let counters = probes.counters();
-        Counters { emitted: counters.emitted(), read: counters.read(), ring_lost: counters.ring_lost() }
+        Counters {
+            emitted: counters.emitted(),
+            read: counters.read(),
+            ring_lost: counters.ring_lost(),
+            suppressed: counters.suppressed(),
+        }
     }
 
     /// Opens the image of a process, also when it has no name any more.

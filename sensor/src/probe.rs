@@ -21,6 +21,7 @@ mod pulse;
 mod reader;
 mod ring;
 mod sensitive;
+mod suppression;
 #[cfg(test)]
 mod tests;
 
@@ -39,7 +40,12 @@ pub(crate) use figures::{Figure, Figures, Statistics};
 #[cfg(test)]
 pub(crate) use pulse::SILENT;
 
-use crate::{config::Environment, enrich::Enricher, heap, process_table::image::Images};
+use crate::{
+    config::{Budgets, Environment},
+    enrich::Enricher,
+    heap,
+    process_table::image::Images,
+};
 use counters::Ledger;
 
 /// Batches that wait for the sensor; with [`reader::BATCH_MAX`] events each, a few MiB.
@@ -54,11 +60,18 @@ pub(crate) struct ProbeConfig {
     pub(crate) passwd: PathBuf,
     /// What is kept of the environment of new programs.
     pub(crate) environment: Environment,
+    /// What each process may have told of it.
+    pub(crate) budgets: Budgets,
 }
 
 impl Default for ProbeConfig {
     fn default() -> Self {
-        Self { sensitive_paths: Vec::new(), passwd: PathBuf::from("/etc/passwd"), environment: Environment::Nothing }
+        Self {
+            sensitive_paths: Vec::new(),
+            passwd: PathBuf::from("/etc/passwd"),
+            environment: Environment::Nothing,
+            budgets: Budgets::default(),
+        }
     }
 }
 
@@ -134,11 +147,13 @@ impl Drop for Probes {
 /// When this kernel, these rights or this build of the sensor do not allow it.
 pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<Event>>), StartError> {
     let mut layout = offsets::read(std::process::id()).map_err(load::LoadError::from)?;
+    layout.settings.allowances = config.budgets.allowances();
     layout.settings.environment = u32::from(config.environment != Environment::Nothing);
     let mut ebpf = load::load(&layout)?;
     attach::ensure_tracefs();
     let ledger = Arc::new(Ledger::take(&mut ebpf)?);
     let sensitive = sensitive::Sensitive::take(&mut ebpf, config.sensitive_paths.clone())?;
+    let suppression = suppression::Suppression::take(&mut ebpf, Arc::clone(&ledger))?;
     let hooks = attach::attach_all(&mut ebpf);
     let figures = Figures::of(&ebpf);
     // Loading takes more memory than running ever will: it goes back before anything else comes.
@@ -164,7 +179,7 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
         ledger: Arc::clone(&ledger),
         stop: Arc::clone(&stop),
     };
-    let reader = reader::Reader::new(ebpf, rings, ledger, sensitive, enricher, sender, stop);
+    let reader = reader::Reader::new(ebpf, rings, ledger, (sensitive, suppression), enricher, sender, stop);
     std::thread::Builder::new()
         .name("probe-reader".to_owned())
         .spawn(move || reader.run())

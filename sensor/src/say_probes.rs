@@ -24,6 +24,8 @@ struct Said {
     /// Why there are no figures; empty when there are.
     no_figures: String,
     hooks: Vec<SaidHook>,
+    /// Events left out while we looked, because their processes made too many.
+    suppressed: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,6 +73,7 @@ fn find_out(window: Duration) -> anyhow::Result<Said> {
         sensor_running,
         watched_seconds: if no_figures.is_empty() { window.as_secs() } else { 0 },
         no_figures,
+        suppressed: probes.counters().suppressed(),
         hooks: probes.hooks.borrow().iter().map(|hook| of_hook(hook, &figures)).collect(),
     };
     drop(probes);
@@ -120,6 +123,10 @@ fn table(said: &Said, out: &mut impl Write) -> std::io::Result<()> {
         let seconds = said.watched_seconds;
         writeln!(out, "Figures of this command's own copy of the programs, over {seconds} s of what this host did.")?;
     }
+    if said.suppressed > 0 {
+        let count = said.suppressed;
+        writeln!(out, "{count} events were left out meanwhile: their processes made more than the budgets allow.")?;
+    }
     if said.sensor_running {
         writeln!(out, "A sensor's programs are loaded beside them; those were not counted here.")?;
     }
@@ -156,6 +163,7 @@ mod tests {
             sensor_running: true,
             watched_seconds: 3,
             no_figures: String::new(),
+            suppressed: 12,
             hooks: vec![
                 hook("exec", "raw_tracepoint:x", "", &[("exec", 12, Some(4500))]),
                 hook(
@@ -179,6 +187,7 @@ Better rungs that do not hold here:
   connect: kprobe:z: refused
 
 Figures of this command's own copy of the programs, over 3 s of what this host did.
+12 events were left out meanwhile: their processes made more than the budgets allow.
 A sensor's programs are loaded beside them; those were not counted here.
 ";
         assert_eq!(shown(&said), expected);
@@ -190,6 +199,7 @@ A sensor's programs are loaded beside them; those were not counted here.
             sensor_running: false,
             watched_seconds: 0,
             no_figures: "refused".to_owned(),
+            suppressed: 0,
             hooks: vec![hook("exec", "raw_tracepoint:x", "", &[("exec", 0, None)])],
         };
         let shown = shown(&said);

@@ -43,6 +43,7 @@ pub(crate) fn sentence(event: &StoredEvent) -> String {
         Activity::Authentication(authentication) => name::authentication(&mut line, process, authentication),
         Activity::ShellLine { line: typed } => write!(line, "{} was given the line {}", Actor(process), Brief(typed)),
         Activity::Log(log) => log_line(&mut line, log),
+        Activity::Suppressed(left) => rare::suppressed(&mut line, process, *left),
     };
     written.expect("writing to a String does not fail");
     line

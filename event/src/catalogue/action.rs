@@ -93,6 +93,7 @@ actions! {
     LoginSuccess "login-success" "authentication" "start",
     LoginFailure "login-failure" "authentication" "start",
     Elevation "elevation" "session" "start",
+    Suppressed "suppressed" "process" "info",
 }
 
 impl Action {
@@ -136,6 +137,7 @@ impl Action {
                 Some(LogMeaning::Login(Login { outcome: Outcome::Failure, .. })) => Self::LoginFailure,
                 Some(LogMeaning::Elevation { .. }) => Self::Elevation,
             },
+            Activity::Suppressed(_) => Self::Suppressed,
         }
     }
 

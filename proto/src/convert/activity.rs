@@ -5,7 +5,7 @@ mod network;
 mod privilege;
 mod tamper;
 
-use bongsu_event::{Activity, Exec, ExecFailed, ImageTraits};
+use bongsu_event::{Activity, Exec, ExecFailed, Family, ImageTraits, Suppressed, Timestamp};
 
 pub(super) use network::{decode_address, encode_address};
 
@@ -53,6 +53,12 @@ pub(super) fn encode(activity: &Activity) -> Wire {
             Wire::SetCredentials(v1::SetCredentials { before: Some(encode_credentials(before)) })
         }
         Activity::Log(line) => Wire::Log(log::encode(line)),
+        Activity::Suppressed(left) => Wire::Suppressed(v1::Suppressed {
+            family: left.family.number().cast_signed(),
+            count: left.count,
+            first: left.first.0,
+            last: left.last.0,
+        }),
     }
 }
 
@@ -99,6 +105,15 @@ pub(super) fn decode(activity: Wire) -> Result<Activity, DecodeError> {
             Activity::SetCredentials { before: decode_credentials(set.before, "set_credentials.before")? }
         }
         Wire::Log(line) => Activity::Log(log::decode(line)?),
+        Wire::Suppressed(left) => Activity::Suppressed(Suppressed {
+            family: u32::try_from(left.family)
+                .ok()
+                .and_then(Family::from_number)
+                .ok_or_else(|| invalid("suppressed.family", left.family))?,
+            count: left.count,
+            first: Timestamp(left.first),
+            last: Timestamp(left.last),
+        }),
     })
 }
 

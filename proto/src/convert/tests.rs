@@ -5,10 +5,10 @@ use std::{
 
 use bongsu_event::{
     Account, Activity, Ancestor, Authentication, Capabilities, ConnectResult, Context, Credentials, Dns, DnsAnswer,
-    Event, Exec, ExecFailed, FileActivity, FileOperation, ImageTraits, IoUring, IoUringOperation, Log, LogMeaning,
-    Login, Mount, MountOperation, NamespaceChange, NamespaceKinds, NamespaceWay, Namespaces, NetworkActivity,
-    NetworkOperation, Outcome, Owner, Pod, Process, ProcessKey, Tamper, TamperOperation, Target, Timestamp, TlsHello,
-    Traffic, Transport,
+    Event, Exec, ExecFailed, Family, FileActivity, FileOperation, ImageTraits, IoUring, IoUringOperation, Log,
+    LogMeaning, Login, Mount, MountOperation, NamespaceChange, NamespaceKinds, NamespaceWay, Namespaces,
+    NetworkActivity, NetworkOperation, Outcome, Owner, Pod, Process, ProcessKey, Suppressed, Tamper, TamperOperation,
+    Target, Timestamp, TlsHello, Traffic, Transport,
 };
 use bstr::BString;
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -197,6 +197,10 @@ fn activity() -> impl Strategy<Value = Activity> {
         (select(vec![MountOperation::Mount, MountOperation::Unmount]), string(), string(), string(), any::<u64>());
     let ring = (any::<u8>(), option::of(string()), option::of(endpoint()));
     let authentication = (outcome(), string(), string(), option::of(string()), option::of(string()));
+    let left = (select(Family::ALL), any::<u64>(), any::<i64>(), any::<i64>());
+    let suppressed = left.prop_map(|(family, count, first, last)| {
+        Activity::Suppressed(Suppressed { family, count, first: Timestamp(first), last: Timestamp(last) })
+    });
     prop_oneof![
         program(),
         file(),
@@ -219,6 +223,7 @@ fn activity() -> impl Strategy<Value = Activity> {
         }),
         string().prop_map(|line| Activity::ShellLine { line }),
         log().prop_map(Activity::Log),
+        suppressed,
     ]
 }
 

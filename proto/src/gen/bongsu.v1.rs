@@ -8,7 +8,7 @@ pub struct Event {
     pub process: ::core::option::Option<Process>,
     #[prost(
         oneof = "event::Activity",
-        tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
+        tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21"
     )]
     pub activity: ::core::option::Option<event::Activity>,
 }
@@ -52,6 +52,8 @@ pub mod event {
         Authentication(super::Authentication),
         #[prost(message, tag = "20")]
         ShellLine(super::ShellLine),
+        #[prost(message, tag = "21")]
+        Suppressed(super::Suppressed),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -735,6 +737,19 @@ pub struct ShellLine {
     #[prost(bytes = "vec", tag = "1")]
     pub line: ::prost::alloc::vec::Vec<u8>,
 }
+/// Events of the process that were left out, because it made more of them than its budget allows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Suppressed {
+    #[prost(enumeration = "Family", tag = "1")]
+    pub family: i32,
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    /// Between these two.
+    #[prost(sfixed64, tag = "3")]
+    pub first: i64,
+    #[prost(sfixed64, tag = "4")]
+    pub last: i64,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Endpoint {
     /// 4 or 16 bytes in network order.
@@ -799,6 +814,48 @@ pub struct Elevation {
 pub struct EventBatch {
     #[prost(message, repeated, tag = "1")]
     pub events: ::prost::alloc::vec::Vec<Event>,
+}
+/// Events that share a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Family {
+    Unspecified = 0,
+    File = 1,
+    Sensitive = 2,
+    Network = 3,
+    Packet = 4,
+    Process = 5,
+    Tamper = 6,
+}
+impl Family {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FAMILY_UNSPECIFIED",
+            Self::File => "FAMILY_FILE",
+            Self::Sensitive => "FAMILY_SENSITIVE",
+            Self::Network => "FAMILY_NETWORK",
+            Self::Packet => "FAMILY_PACKET",
+            Self::Process => "FAMILY_PROCESS",
+            Self::Tamper => "FAMILY_TAMPER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FAMILY_UNSPECIFIED" => Some(Self::Unspecified),
+            "FAMILY_FILE" => Some(Self::File),
+            "FAMILY_SENSITIVE" => Some(Self::Sensitive),
+            "FAMILY_NETWORK" => Some(Self::Network),
+            "FAMILY_PACKET" => Some(Self::Packet),
+            "FAMILY_PROCESS" => Some(Self::Process),
+            "FAMILY_TAMPER" => Some(Self::Tamper),
+            _ => None,
+        }
+    }
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

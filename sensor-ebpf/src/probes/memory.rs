@@ -1,7 +1,7 @@
 //! Memory where code may come from: another process's, a file without a name, pages that are both writable and executable.
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
-use bongsu_sensor_abi::TamperOperation;
+use bongsu_sensor_abi::{Family, TamperOperation};
 
 use crate::{
     file::{OpenFile, result},
@@ -44,10 +44,10 @@ pub(crate) fn memfd_made(context: TracePointContext) -> u32 {
 fn memfd(descriptor: u64) -> Option<()> {
     let file = OpenFile::of(Task::current(), descriptor)?;
     let dentry: u64 = read(file.path() + offset!(path_dentry));
-    let draft = Draft::new::<bongsu_sensor_abi::Tamper>()?;
+    // Desktops make many; a storm of them must not push out an exec, nor use up what is there for worse.
+    let draft = Draft::charged::<bongsu_sensor_abi::Tamper>(Family::File)?;
     let name_len = draft.kernel_string(read(dentry + offset!(dentry_name) + offset!(qstr_name)));
     let flags = Arguments::current().second() as u32;
-    // Desktops make many; a storm of them must not push out an exec.
     Tamper::new(TamperOperation::MakeMemfd, flags).send(draft, name_len, Ring::Other);
     Some(())
 }

@@ -1,7 +1,7 @@
 //! Files that are made, opened for writing, or, when they are sensitive, opened for reading.
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
-use bongsu_sensor_abi::{File, Kind, PathText};
+use bongsu_sensor_abi::{Family, File, Kind, PathText};
 
 use crate::{
     file::{OpenFile, result},
@@ -45,7 +45,8 @@ fn send(descriptor: u64) -> Option<()> {
     } else {
         Kind::Write
     };
-    let draft = Draft::new::<File>()?;
+    let family = if kind as u32 == Kind::Read as u32 { Family::Sensitive } else { Family::File };
+    let draft = Draft::charged::<File>(family)?;
     let walk_len = draft.path(file.path(), File::PATH_CUT);
     let head = File {
         header: draft.header(task, kind),

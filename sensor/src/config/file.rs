@@ -1,10 +1,10 @@
 //! Reads the configuration's tables key by key, so that one run reports every mistake with its place.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, ops::RangeInclusive, path::PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Config, Environment, SEGMENT_BYTES};
+use super::{Budgets, Config, Environment, SEGMENT_BYTES};
 
 /// The spool must hold some closed segments, or there is nothing to shed.
 const SPOOL_BYTES_MIN: u64 = 4 * SEGMENT_BYTES;
@@ -53,6 +53,10 @@ pub(super) fn read(table: Table) -> Result<Config, Vec<Mistake>> {
             probes.take("environment", "true, false or a list of names", environment).unwrap_or(config.environment);
         probes.end();
     }
+    if let Some(mut budget) = root.section("budget") {
+        config.budgets = Budgets::read(&mut budget);
+        budget.end();
+    }
     if let Some(logs) = root.take("log", "a list of tables ([[log]])", |value| value.as_array().cloned()) {
         config.logs = root.logs(logs);
     }
@@ -61,7 +65,7 @@ pub(super) fn read(table: Table) -> Result<Config, Vec<Mistake>> {
 }
 
 /// One table; what is left in it at the end is unknown.
-struct Section<'a> {
+pub(super) struct Section<'a> {
     name: String,
     table: Table,
     mistakes: &'a mut Vec<Mistake>,
@@ -84,6 +88,15 @@ impl Section<'_> {
             self.mistake(key, format!("must be {expected}, not {}", value.type_str()));
         }
         read
+    }
+
+    /// Puts the number of that key into its place, when there is one.
+    pub(super) fn bounded(&mut self, key: &str, bounds: RangeInclusive<u32>, place: &mut u32) {
+        let Some(number) = self.take(key, "a number", Value::as_integer) else { return };
+        match u32::try_from(number) {
+            Ok(number) if bounds.contains(&number) => *place = number,
+            _ => self.mistake(key, format!("must be {} to {}", bounds.start(), bounds.end())),
+        }
     }
 
     fn section(&mut self, key: &str) -> Option<Section<'_>> {
@@ -165,8 +178,11 @@ mod tests {
     fn a_full_configuration_is_read() {
         let config = parse(
             "[[log]]\npath = \"/a\"\n[[log]]\npath = \"/b\"\n[spool]\nbytes_max = 33554432\n[mask]\nenabled = false\n\
-             [probes]\nenabled = false\nsensitive_paths = [\"/s\"]\nenvironment = [\"LD_PRELOAD\"]\n",
+             [probes]\nenabled = false\nsensitive_paths = [\"/s\"]\nenvironment = [\"LD_PRELOAD\"]\n\
+             [budget]\nfile_per_second = 7\nfile_burst = 9\ntamper_per_second = 0\n",
         );
+        let mut budgets = Budgets::default();
+        (budgets.0[0].per_second, budgets.0[0].burst, budgets.0[5].per_second) = (7, 9, 0);
         let expected = Config {
             logs: vec!["/a".into(), "/b".into()],
             spool_bytes_max: 33_554_432,
@@ -174,6 +190,7 @@ mod tests {
             probes: false,
             sensitive_paths: vec!["/s".into()],
             environment: Environment::Named(vec!["LD_PRELOAD".into()]),
+            budgets,
         };
         assert_eq!(config, Ok(expected));
         assert_eq!(parse(""), Ok(Config::default()));
@@ -184,7 +201,7 @@ mod tests {
         let mistakes = parse(
             "colour = 1\nmask = 3\n[[log]]\npath = \"relative\"\n[[log]]\npth = \"/x\"\n[[log]]\npath = \"/a\"\n[[log]]\n\
              path = \"/a\"\n[spool]\nbytes_max = 5\nbytes = 1\n[probes]\nenabled = \"yes\"\nsensitive_paths = [\"/ok\", 3]\n\
-             environment = [\"A=b\"]\n",
+             environment = [\"A=b\"]\n[budget]\nfile_burst = 0\nfile = 3\n",
         )
         .unwrap_err();
         let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
@@ -195,6 +212,8 @@ mod tests {
             "probes.enabled: must be true or false, not string",
             "probes.sensitive_paths[1]: must be an absolute path",
             "probes.environment: must be true, false or a list of names, not array",
+            "budget.file_burst: must be 1 to 10000000",
+            "budget.file: is no setting",
             "log[0].path: must be an absolute path",
             "log[1].path: is missing",
             "log[1].pth: is no setting",

@@ -8,6 +8,8 @@ use aya::{
     maps::{MapData, PerCpuArray},
 };
 
+use bongsu_sensor_abi::FAMILIES;
+
 use super::{StartError, ring::Rings};
 
 /// How long a sum that does not come out is held back. Records that are just on their way make it differ for microseconds; what lasts
@@ -32,6 +34,9 @@ pub(crate) struct Counters {
     pub(crate) process: RingCounters,
     /// Files and sockets.
     pub(crate) other: RingCounters,
+    /// Records that were not made because their process had used up its allowance, by [`bongsu_sensor_abi::Family`]. What there was to
+    /// see is these and what was emitted.
+    pub(crate) suppressed: [u64; FAMILIES],
 }
 
 impl Counters {
@@ -53,6 +58,12 @@ impl Counters {
         self.process.lost + self.other.lost
     }
 
+    /// Over all families.
+    #[must_use]
+    pub(crate) fn suppressed(&self) -> u64 {
+        self.suppressed.iter().sum()
+    }
+
     fn balances(&self) -> bool {
         self.emitted() == self.read() + self.ring_lost()
     }
@@ -61,16 +72,25 @@ impl Counters {
 /// The kernel's counters and the last sum of them that came out.
 pub(super) struct Ledger {
     kernel: PerCpuArray<MapData, [u64; 2]>,
+    suppressed: PerCpuArray<MapData, [u64; FAMILIES]>,
     last: Mutex<(Counters, Instant)>,
 }
 
 impl Ledger {
     /// Takes the counters out of the object.
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, StartError> {
-        let map = ebpf.take_map("COUNTERS").ok_or_else(|| StartError::Foreign("no map COUNTERS".to_owned()))?;
-        let kernel =
-            PerCpuArray::try_from(map).map_err(|error| StartError::Foreign(format!("map COUNTERS: {error}")))?;
-        Ok(Self { kernel, last: Mutex::new((Counters::default(), Instant::now())) })
+        let (kernel, suppressed) = (take(ebpf, "COUNTERS")?, take(ebpf, "SUPPRESSED")?);
+        Ok(Self { kernel, suppressed, last: Mutex::new((Counters::default(), Instant::now())) })
+    }
+
+    /// What was left out up to now, by family.
+    pub(super) fn suppressed(&self) -> [u64; FAMILIES] {
+        let mut sums = [0; FAMILIES];
+        // One that cannot be read shows nothing; the kernel refuses only what is wrong with the map itself.
+        for cpu in self.suppressed.get(&0, 0).iter().flat_map(|cpus| cpus.iter()) {
+            sums.iter_mut().zip(cpu).for_each(|(sum, count)| *sum += count);
+        }
+        sums
     }
 
     /// The last sum that came out, or a newer one that does not, when that has lasted.
@@ -80,7 +100,11 @@ impl Ledger {
 
     /// Called by the reader whenever it found the rings empty.
     pub(super) fn settle(&self, rings: &Rings) {
-        let now = Counters { process: self.ring(0, rings.process.read), other: self.ring(1, rings.other.read) };
+        let now = Counters {
+            process: self.ring(0, rings.process.read),
+            other: self.ring(1, rings.other.read),
+            suppressed: self.suppressed(),
+        };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if now.balances() || last.1.elapsed() > SETTLE {
             *last = (now, Instant::now());
@@ -95,4 +119,9 @@ impl Ledger {
             .map_or((0, 0), |cpus| cpus.iter().fold((0, 0), |(emitted, lost), cpu| (emitted + cpu[0], lost + cpu[1])));
         RingCounters { emitted, read, lost }
     }
+}
+
+fn take<V: aya::Pod>(ebpf: &mut Ebpf, name: &str) -> Result<PerCpuArray<MapData, V>, StartError> {
+    let map = ebpf.take_map(name).ok_or_else(|| StartError::Foreign(format!("no map {name}")))?;
+    PerCpuArray::try_from(map).map_err(|error| StartError::Foreign(format!("map {name}: {error}")))
 }

@@ -95,7 +95,7 @@ pub(crate) fn read(own_pid: u32) -> Result<Layout, OffsetsError> {
         exit_tells_last: u32::from(tracepoint_parameters(&btf, "btf_trace_sched_process_exit") == Some(2)),
         memory_controller: enumerator(&btf, "cgroup_subsys_id", "memory_cgrp_id").unwrap_or(ABSENT),
         overlay_upper: overlay_upper(&btf).unwrap_or(ABSENT),
-        environment: 0,
+        ..Settings::UNKNOWN
     };
     Ok(Layout { offsets, settings })
 }

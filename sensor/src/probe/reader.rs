@@ -17,9 +17,9 @@ use rustix::{
 };
 use tokio::sync::mpsc;
 
-use super::{counters::Ledger, ring::Rings, sensitive::Sensitive};
+use super::{counters::Ledger, ring::Rings, sensitive::Sensitive, suppression::Suppression};
 use crate::{
-    decode::Decoded,
+    decode::{Action, Decoded},
     enrich::{Enricher, clock::since_boot_ns},
 };
 
@@ -46,6 +46,7 @@ pub(super) struct Reader {
     rings: Rings,
     ledger: Arc<Ledger>,
     sensitive: Sensitive,
+    suppression: Suppression,
     enricher: Enricher,
     sender: mpsc::Sender<Vec<Event>>,
     stop: Arc<OwnedFd>,
@@ -66,12 +67,12 @@ impl Reader {
         ebpf: Ebpf,
         rings: Rings,
         ledger: Arc<Ledger>,
-        sensitive: Sensitive,
+        (sensitive, suppression): (Sensitive, Suppression),
         enricher: Enricher,
         sender: mpsc::Sender<Vec<Event>>,
         stop: Arc<OwnedFd>,
     ) -> Self {
-        Self { ebpf: Some(ebpf), rings, ledger, sensitive, enricher, sender, stop, waiting: Vec::new() }
+        Self { ebpf: Some(ebpf), rings, ledger, sensitive, suppression, enricher, sender, stop, waiting: Vec::new() }
     }
 
     /// Runs until it is stopped or nobody receives any more.
@@ -107,10 +108,16 @@ impl Reader {
 
     /// Takes what the rings hold, within the bound of a round. Says whether they are empty.
     fn read(&mut self) -> bool {
-        let Self { rings, waiting, enricher, .. } = self;
+        let Self { rings, waiting, enricher, suppression, .. } = self;
         rings.tend();
         let mut take = |decoded: Decoded| {
-            enricher.keep_image(&decoded);
+            match decoded.action {
+                Action::Noisy(family) => return suppression.announced(decoded.task, family, decoded.time_ns),
+                Action::Exit { .. } => {
+                    suppression.ended(decoded.task, decoded.time_ns, &mut |left| waiting.push(left));
+                }
+                _ => enricher.keep_image(&decoded),
+            }
             waiting.push(decoded);
         };
         let other_empty = rings.other.drain(ROUND_MAX, &mut take);
@@ -118,6 +125,7 @@ impl Reader {
         let process_empty = rings.process.drain(usize::MAX, &mut take);
         if other_empty && process_empty {
             self.ledger.settle(&self.rings);
+            self.suppression.look(since_boot_ns(), &mut |left| self.waiting.push(left));
         }
         other_empty && process_empty
     }
@@ -169,6 +177,7 @@ impl Reader {
         while !self.read() {
             self.send(u64::MAX)?;
         }
+        self.suppression.finish(since_boot_ns(), &mut |left| self.waiting.push(left));
         self.send(u64::MAX)
     }
 }

@@ -42,7 +42,8 @@ impl Class {
             | Activity::Tamper(_)
             | Activity::IoUring(_)
             | Activity::Authentication(_)
-            | Activity::ShellLine { .. } => Self::Process,
+            | Activity::ShellLine { .. }
+            | Activity::Suppressed(_) => Self::Process,
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use bongsu_event::{Activity, IoUring, MountOperation, NamespaceWay, Process, Tamper, TamperOperation, Target};
+use bongsu_event::{
+    Activity, IoUring, MountOperation, NamespaceWay, Process, Suppressed, Tamper, TamperOperation, Target,
+};
 
 use super::{Actor, Brief, named};
 
@@ -68,4 +70,16 @@ pub(super) fn ring(line: &mut String, process: Option<&Process>, ring: &IoUring)
         Some(remote) => write!(line, " to {remote}"),
         None => Ok(()),
     }
+}
+
+pub(super) fn suppressed(line: &mut String, process: Option<&Process>, left: Suppressed) -> fmt::Result {
+    write!(
+        line,
+        "{} made more {} events than its budget allows: {} were left out between {} and {}",
+        Actor(process),
+        left.family.as_str(),
+        left.count,
+        left.first,
+        left.last
+    )
 }
