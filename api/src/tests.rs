@@ -127,17 +127,7 @@ fn incident() -> Incident {
         },
         score_parts: vec![ScorePart { reason: word(), points: 1 }],
         findings: vec![finding()],
-        timeline: vec![TimelineEntry {
-            event_id: word(),
-            time: word(),
-            host: word(),
-            action: word(),
-            text: word(),
-            user: None,
-            process_key: Some(word()),
-            finding_ids: vec![word()],
-            fields: [(word(), word())].into(),
-        }],
+        timeline: vec![entry()],
         process_tree: vec![process(vec![process(Vec::new())])],
         advice: Advice {
             source: word(),
@@ -149,6 +139,20 @@ fn incident() -> Incident {
         evidence: vec![evidence()],
         anomaly: Some(Anomaly { score: 0.5, reasons: vec![word()] }),
         blind_spots: vec![word()],
+    }
+}
+
+fn entry() -> TimelineEntry {
+    TimelineEntry {
+        event_id: word(),
+        time: word(),
+        host: word(),
+        action: word(),
+        text: word(),
+        user: None,
+        process_key: Some(word()),
+        finding_ids: vec![word()],
+        fields: [(word(), word())].into(),
     }
 }
 
@@ -187,6 +191,7 @@ fn the_description_has_exactly_the_fields_of_the_types() {
     let one = |name: &str, value: Value| check(&schemas[name], &value, name);
     one("Incident", json!(incident()));
     one("IncidentSummaryPage", json!(Page { items: vec![incident().summary], next: Some(word()) }));
+    one("EventPage", json!(Page { items: vec![entry()], next: Some(word()) }));
     one("EvidencePage", json!(Page { items: vec![evidence()], next: Some(word()) }));
     one("SensorPage", json!(Page { items: vec![sensor()], next: Some(word()) }));
     one("JoinToken", json!(JoinToken { token: word(), expires_at: word(), command: word() }));
@@ -209,22 +214,29 @@ fn every_reference_leads_somewhere_and_every_schema_is_used() {
     }
 }
 
-#[test]
-fn every_field_of_the_incident_query_is_described() {
+/// Whether the parameters of the list under `path` are the fields of `whole`, a query in which none is absent.
+fn check_query(path: &str, whole: &Value) {
     let document: Value = serde_json::from_str(OPENAPI).unwrap();
-    let described = document["paths"]["/incidents"]["get"]["parameters"].as_array().unwrap();
-    let described: Vec<_> = described.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
-    let whole = IncidentQuery {
-        status: Some(word()),
-        severity: Some(word()),
-        host: Some(word()),
-        after: Some(word()),
-        limit: Some(1),
-    };
-    let fields = json!(whole);
-    let mut fields: Vec<_> = fields.as_object().unwrap().keys().map(String::as_str).collect();
-    let mut described = described;
+    let described = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+    let mut described: Vec<_> = described.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
+    let mut fields: Vec<_> = whole.as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
     described.sort_unstable();
     assert_eq!(fields, described);
+}
+
+#[test]
+fn every_field_of_a_query_is_described() {
+    let (status, severity, host, after, limit) = (Some(word()), Some(word()), Some(word()), Some(word()), Some(1));
+    check_query("/incidents", &json!(IncidentQuery { status, severity, host, after, limit }));
+    let whole = EventQuery {
+        host: Some(word()),
+        action: Some(word()),
+        since: Some(word()),
+        until: Some(word()),
+        contains: Some(word()),
+        after: Some(word()),
+        limit: Some(1),
+    };
+    check_query("/events", &json!(whole));
 }

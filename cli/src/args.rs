@@ -50,6 +50,9 @@ pub(crate) enum Verb {
     /// What happened
     #[command(subcommand)]
     Incident(IncidentVerb),
+    /// All that was seen, whether or not anything came of it
+    #[command(subcommand)]
+    Event(EventVerb),
     /// Bytes taken from hosts
     #[command(subcommand)]
     Evidence(EvidenceVerb),
@@ -92,6 +95,50 @@ pub(crate) enum Status {
     Open,
     /// It is done with
     Closed,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventVerb {
+    /// Lists events, those that came last first
+    List(EventList),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct EventList {
+    /// Only those of the host of this name
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+    /// Only this action: exec, connect, login-failure, ...
+    #[arg(long)]
+    pub(crate) action: Option<String>,
+    /// Only from then on: a time (2026-11-22T09:00:00Z) or how long ago (10m, 2h, 3d)
+    #[arg(long, value_parser = moment)]
+    pub(crate) since: Option<Moment>,
+    /// Only up to then: a time, or how long ago
+    #[arg(long, value_parser = moment)]
+    pub(crate) until: Option<Moment>,
+    /// Only those with this text in one of their fields, in upper or lower case
+    #[arg(long)]
+    pub(crate) contains: Option<String>,
+    /// How many at most
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+}
+
+/// A point in time, as RFC 3339.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moment(pub(crate) String);
+
+/// Reads a time, or a span that lies between it and now.
+fn moment(text: &str) -> Result<Moment, String> {
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Ok(Moment(time.to_string()));
+    }
+    let span: jiff::Span = text.parse().map_err(|error| format!("neither a time nor a span: {error}"))?;
+    // Days of 24 hours: what somebody means who counts back from now.
+    let ago = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|error| error.to_string())?;
+    let time = jiff::Timestamp::now().checked_sub(ago.abs()).map_err(|error| error.to_string())?;
+    Ok(Moment(time.to_string()))
 }
 
 #[derive(Debug, Subcommand)]
@@ -141,6 +188,16 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    #[test]
+    fn a_moment_is_a_time_or_a_span_before_now() {
+        assert_eq!(moment("2026-11-22T09:00:00+01:00").unwrap().0, "2026-11-22T08:00:00Z");
+        for span in ["10m", "2h", "3d", "1w"] {
+            let time: jiff::Timestamp = moment(span).unwrap().0.parse().unwrap();
+            assert!(time < jiff::Timestamp::now(), "{span}");
+        }
+        assert!(moment("yesterday").is_err());
+    }
 
     #[test]
     fn the_command_line_is_sound() {

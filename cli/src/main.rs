@@ -7,6 +7,7 @@
 mod args;
 mod client;
 mod connection;
+mod event;
 mod evidence;
 mod exit;
 mod failure;
@@ -52,6 +53,7 @@ async fn run(args: Args) -> Result<Exit, Failure> {
     let client = || connection::resolve(&args.connection).map(Client::new);
     match args.verb {
         Verb::Incident(verb) => incident::run(verb, format, &client()?).await,
+        Verb::Event(verb) => event::run(verb, format, &client()?).await,
         Verb::Evidence(verb) => evidence::run(verb, format, client).await,
         Verb::Sensor(verb) => sensor::run(verb, format, &client()?).await,
     }

@@ -46,11 +46,14 @@ async fn correlator(content: &[u8]) -> SocketAddr {
         format!(r#"{{"sha256":"{sha256}","bytes":"{bytes}","size":{size},"custody":"whole","broken_at":null}}"#)
     };
     let verified = if content == BYTES { verified("as-taken", "14") } else { verified("altered", "null") };
+    let event = br#"{"items":[{"event_id":"s:1:1","time":"2026-11-22T09:00:00.000000001Z","host":"web\u001b[2J","action":"exec",
+        "text":"x","user":null,"process_key":null,"finding_ids":[],"fields":{}}]}"#;
     let answers = HashMap::from([
         (format!("/api/v1/evidence/{sha256}"), (StatusCode::OK, about.clone().into_bytes())),
         (format!("/api/v1/evidence/{sha256}/content"), (StatusCode::OK, content.to_vec())),
         (format!("/api/v1/evidence/{sha256}/verify"), (StatusCode::OK, verified.into_bytes())),
         ("/api/v1/evidence".to_owned(), (StatusCode::OK, format!(r#"{{"items":[{about}]}}"#).into_bytes())),
+        ("/api/v1/events".to_owned(), (StatusCode::OK, event.to_vec())),
         ("/api/v1/sensors".to_owned(), (StatusCode::SERVICE_UNAVAILABLE, Vec::new())),
         ("/api/v1/incidents".to_owned(), (StatusCode::OK, b"not json".to_vec())),
     ]);
@@ -122,6 +125,9 @@ async fn each_kind_of_failure_has_its_exit_code_and_no_escape_reaches_the_termin
         (&["evidence", "list"], &url, "wrong", 77),
         (&["incident", "show", "BGS-9"], &url, "right", 66),
         (&["incident", "list"], &url, "right", 76),
+        (&["event", "list", "--since", "10m"], &url, "right", 0),
+        (&["event", "list", "-o", "ndjson"], &url, "right", 0),
+        (&["event", "list", "--since", "once"], &url, "right", 64),
         (&["sensor", "list"], &url, "right", 69),
         (&["sensor", "list"], &format!("http://{nobody}"), "right", 69),
         (&["sensor", "list", "--state-dir", "nowhere"], "", "right", 78),

@@ -6,6 +6,7 @@
 
 mod auth;
 mod desk;
+mod events;
 mod evidence;
 mod incidents;
 mod openapi;
@@ -47,6 +48,7 @@ fn guarded_routes() -> Vec<(&'static str, MethodRouter<Desk>)> {
     vec![
         ("/incidents", get(incidents::list)),
         ("/incidents/{id}", get(incidents::one)),
+        ("/events", get(events::list)),
         ("/evidence", get(evidence::list)),
         ("/evidence/{sha256}", get(evidence::one)),
         ("/evidence/{sha256}/content", get(evidence::content)),

@@ -11,6 +11,7 @@ mod anomaly;
 mod complaint;
 mod epoch;
 mod event;
+mod event_page;
 pub(crate) mod evidence;
 pub(crate) mod finding;
 pub(crate) mod incident;
@@ -33,6 +34,7 @@ pub(crate) use epoch::{AppendError, Appended, LedgerFigures, LedgerRow, NewBatch
 #[cfg(test)]
 pub(crate) use event::EventRange;
 pub(crate) use event::{NewEvent, Position};
+pub(crate) use event_page::EventFilter;
 pub(crate) use incident::{IncidentFilter, IncidentNumber, IncidentRow, IncidentStatus, NewIncident};
 pub(crate) use meta::set_meta;
 pub(crate) use outbox::{Begin, Due, Ending};

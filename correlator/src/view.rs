@@ -5,6 +5,7 @@
 //! the same. Bounded: host strings are cut, trees have a depth, a timeline has a length.
 
 mod blind_spot;
+mod event_list;
 mod evidence;
 mod finding;
 mod incident;
@@ -20,6 +21,7 @@ use bongsu_api::{Anomaly, Evidence, Incident, Sensor};
 use bongsu_event::SensorId;
 
 pub(crate) use blind_spot::blind_spots;
+pub(crate) use event_list::{EventSearch, events};
 pub(crate) use incident::summary;
 pub(crate) use sensor::Presence;
 

@@ -1,6 +1,6 @@
 //! The API through real HTTP on loopback.
 
-use bongsu_api::{Evidence, Incident, IncidentSummary, JoinToken, Page, Problem, Sensor, Verification};
+use bongsu_api::{Evidence, Incident, IncidentSummary, JoinToken, Page, Problem, Sensor, TimelineEntry, Verification};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -66,6 +66,53 @@ async fn the_list_is_filtered_and_refuses_what_it_does_not_know() {
         ("?sort=score", "sort"),
     ] {
         let (status, error) = problem(site.get(&format!("/incidents{query}")).await).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");
+        assert!(error.contains(says), "{query}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn events_are_found_by_host_action_time_and_text_latest_first() {
+    let site = Site::start().await;
+    let host = "host=%3Cb%3Eweb%E2%80%AE-1%1B%5B31m";
+    let both = ["exec", "login-failure"].as_slice();
+    for (query, found) in [
+        ("", both),
+        ("?limit=1", &both[..1]),
+        ("?action=exec", &both[..1]),
+        ("?action=accept", &[]),
+        ("?contains=BACKUP", &both[1..]),
+        ("?contains=%2Fbin%2Fsh", &both[..1]),
+        ("?contains=nowhere", &[]),
+        ("?since=2000-01-01T00:00:00Z", both),
+        ("?until=2000-01-01T00:00:00Z", &[]),
+        ("?host=web-1", &[]),
+        (&format!("?{host}"), both),
+    ] {
+        let page: Page<TimelineEntry> = site.get(&format!("/events{query}")).await.json().await.unwrap();
+        let actions: Vec<_> = page.items.iter().map(|entry| entry.action.as_str()).collect();
+        assert_eq!(actions, found, "{query}");
+    }
+    let mut after = None;
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let place = after.map(|place: String| format!("&after={place}")).unwrap_or_default();
+        let page: Page<TimelineEntry> = site.get(&format!("/events?limit=1{place}")).await.json().await.unwrap();
+        seen.extend(page.items.into_iter().map(|entry| entry.action));
+        after = page.next;
+    }
+    assert_eq!(seen, both);
+    let incident: Incident = site.get("/incidents/BGS-1").await.json().await.unwrap();
+    let listed: Page<TimelineEntry> = site.get("/events?action=exec").await.json().await.unwrap();
+    assert_eq!(listed.items, incident.timeline[1..], "the list and the incident tell the same");
+    for (query, says) in [
+        ("?action=excec", "no event is called \"excec\""),
+        ("?since=yesterday", "since"),
+        ("?limit=1001", "limit 1001"),
+        ("?after=x", "no place"),
+        ("?sort=time", "sort"),
+    ] {
+        let (status, error) = problem(site.get(&format!("/events{query}")).await).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");
         assert!(error.contains(says), "{query}: {error}");
     }

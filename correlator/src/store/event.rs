@@ -13,7 +13,7 @@ use super::{ReadError, Store, Write, WriteError, parsed, signed, unsigned};
 const INSERT_ROWS: usize = 200;
 /// How many sequence numbers one query names.
 const IN_LIST_MAX: usize = 500;
-const COLUMNS: &str = "SELECT position, sensor, epoch, seq, body FROM event ";
+pub(super) const COLUMNS: &str = "SELECT position, sensor, epoch, seq, body FROM event ";
 
 /// The place of an event in the order of commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -32,7 +32,7 @@ pub(crate) struct NewEvent {
 }
 
 /// Events of one sensor that lie together.
-#[cfg_attr(not(test), expect(dead_code, reason = "only tests read by range until there is a page of events"))]
+#[cfg(test)]
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EventRange {
     /// Sequence numbers of one epoch, both ends included.
@@ -42,8 +42,8 @@ pub(crate) enum EventRange {
 }
 
 #[derive(FromRow)]
-struct Raw {
-    position: i64,
+pub(super) struct Raw {
+    pub(super) position: i64,
     sensor: i64,
     epoch: i64,
     seq: i64,
@@ -51,10 +51,10 @@ struct Raw {
 }
 
 /// The names of sensors by their number.
-struct Names(HashMap<i64, (SensorId, Arc<BString>)>);
+pub(super) struct Names(HashMap<i64, (SensorId, Arc<BString>)>);
 
 impl Names {
-    fn typed(&self, raw: &Raw) -> Result<StoredEvent, ReadError> {
+    pub(super) fn typed(&self, raw: &Raw) -> Result<StoredEvent, ReadError> {
         let (sensor, host) =
             self.0.get(&raw.sensor).ok_or_else(|| ReadError::damaged("event", &"its sensor is unknown"))?;
         let id = EventId { sensor: *sensor, epoch: unsigned("event", raw.epoch)?, seq: unsigned("event", raw.seq)? };
@@ -66,10 +66,15 @@ impl Names {
     fn number(&self, id: SensorId) -> Option<i64> {
         self.0.iter().find(|(_, (known, _))| *known == id).map(|(no, _)| *no)
     }
+
+    /// The numbers of all sensors whose hosts claim that name.
+    pub(super) fn of_host(&self, host: &[u8]) -> Vec<i64> {
+        self.0.iter().filter(|(_, (_, name))| name.as_slice() == host).map(|(no, _)| *no).collect()
+    }
 }
 
 impl Store {
-    async fn names(&self) -> Result<Names, ReadError> {
+    pub(super) async fn names(&self) -> Result<Names, ReadError> {
         let rows: Vec<(i64, String, Vec<u8>)> = sqlx::query_as("SELECT no, id, host FROM sensor")
             .fetch_all(&self.readers)
             .await
@@ -119,7 +124,7 @@ impl Store {
     }
 
     /// At most `limit` events of one sensor, oldest first.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only tests read by range until there is a page of events"))]
+    #[cfg(test)]
     pub(crate) async fn events_of(
         &self,
         sensor: SensorId,
