@@ -56,6 +56,8 @@ pub enum Kind {
     Tls = 40,
     /// [`crate::Noisy`].
     Suppressed = 51,
+    /// [`crate::IoUring`].
+    IoUring = 48,
 }
 
 impl Kind {
@@ -85,6 +87,7 @@ impl Kind {
         Self::Dns,
         Self::Tls,
         Self::Suppressed,
+        Self::IoUring,
     ];
 
     /// The kind with that number, if there is one.

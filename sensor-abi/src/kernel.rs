@@ -153,6 +153,30 @@ offsets! {
     namespace_operations: "ns_common"."ops",
     /// Until 6.17.
     namespace_operations_type: "proc_ns_operations"."type",
+    /// This and the next: absent before 6.0, and without CONFIG_IO_URING.
+    uring_operation: "io_kiocb"."opcode",
+    uring_command: "io_kiocb"."cmd",
+    uring_flags: "io_kiocb"."flags",
+    uring_end: "io_kiocb"."cqe",
+    uring_end_result: "io_cqe"."res",
+    uring_end_descriptor: "io_cqe"."fd",
+    uring_open_directory: "io_open"."dfd",
+    uring_open_slot: "io_open"."file_slot",
+    uring_open_name: "io_open"."filename",
+    uring_open_how: "io_open"."how",
+    uring_unlink_directory: "io_unlink"."dfd",
+    uring_unlink_name: "io_unlink"."filename",
+    uring_rename_directory: "io_rename"."new_dfd",
+    uring_rename_name: "io_rename"."newpath",
+    uring_mkdir_directory: "io_mkdir"."dfd",
+    uring_mkdir_name: "io_mkdir"."filename",
+    uring_link_directory: "io_link"."new_dfd",
+    uring_link_name: "io_link"."newpath",
+    uring_xattr_name: "io_xattr"."filename",
+    uring_connect_address: "io_connect"."addr",
+    uring_connect_len: "io_connect"."addr_len",
+    /// The kernel's copy of a path that a program gave.
+    filename_name: "filename"."name",
     /// The first argument of a system call, still there when it returns.
     regs_0: "pt_regs"."di"|"orig_x0",
     regs_1: "pt_regs"."si"|"regs",
@@ -179,6 +203,8 @@ pub struct Settings {
     pub environment: u32,
     /// What each process may have told of it, by [`crate::Family`].
     pub allowances: [Allowance; FAMILIES],
+    /// Which argument of the tracepoint of submitted io_uring requests is the operation, before 6.0; [`ABSENT`] where the request is the first.
+    pub uring_operation_argument: u32,
 }
 
 impl Settings {
@@ -190,6 +216,7 @@ impl Settings {
         overlay_upper: ABSENT,
         environment: 0,
         allowances: [Allowance { interval_ns: 0, burst: 0 }; FAMILIES],
+        uring_operation_argument: ABSENT,
     };
 }
 
@@ -209,7 +236,7 @@ pub struct Counters {
 // SAFETY: repr(C) and only u64.
 unsafe impl Record for Counters {}
 
-const _: () = assert!(size_of::<Settings>() == 68);
+const _: () = assert!(size_of::<Settings>() == 72);
 const _: () = assert!(size_of::<Counters>() == 16);
 
 /// Whom the programs listen for, and how often they heard it: the sensor makes calls whose only use is that hooks see them.

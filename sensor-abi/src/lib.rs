@@ -17,6 +17,7 @@ mod network;
 mod place;
 mod privilege;
 mod tamper;
+mod uring;
 
 pub use budget::{Allowance, BURST_GAP_NS, FAMILIES, Family, Noisy, SPENDERS_MAX, Spender, Spent};
 pub use exec::{Exec, ExecFailed, Exit, Fork, SetCredentials, SetName};
@@ -27,6 +28,7 @@ pub use network::{Ends, Network, PAYLOAD_MAX, Packet};
 pub use place::Place;
 pub use privilege::{Capabilities, Namespace, SetCapabilities};
 pub use tamper::{Tamper, TamperOperation};
+pub use uring::IoUring;
 
 /// Bytes of argv a record carries at most, and bytes of the environment.
 pub const ARGS_MAX: u64 = 32 * 1024;

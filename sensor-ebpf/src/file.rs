@@ -14,7 +14,7 @@ use crate::{
     task::{Task, read},
 };
 
-const AT_FDCWD: i32 = -100;
+pub(crate) const AT_FDCWD: i32 = -100;
 const TYPE_MASK: u16 = 0o170_000;
 const REGULAR: u16 = 0o100_000;
 const SOCKET: u16 = 0o140_000;

@@ -26,3 +26,4 @@ mod ptrace;
 mod raw_socket;
 mod rename;
 mod set_name;
+mod uring;

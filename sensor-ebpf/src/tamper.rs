@@ -72,24 +72,31 @@ impl Tamper {
 
     #[inline(always)]
     fn is_news(self) -> bool {
+        Repeated::by_current(self.target.pid, self.operation as u32, self.number).is_news(AGAIN_NS)
+    }
+}
+
+impl Repeated {
+    /// What the current task does.
+    #[inline(always)]
+    pub(crate) fn by_current(target: u32, operation: u32, number: u32) -> Self {
         let task = Task::current();
-        let key = Repeated {
-            mm: task.pointer(offset!(task_mm)),
-            process: task.reference().pid,
-            target: self.target.pid,
-            operation: self.operation as u32,
-            number: self.number,
-        };
+        Self { mm: task.pointer(offset!(task_mm)), process: task.reference().pid, target, operation, number }
+    }
+
+    /// Whether it was not told within that time; it counts as told now.
+    #[inline(always)]
+    pub(crate) fn is_news(self, again_ns: u64) -> bool {
         // SAFETY: a helper without conditions.
         let now = unsafe { bpf_ktime_get_boot_ns() };
         // SAFETY: the value is copied at once; another CPU may write it meanwhile, which at worst tells an act twice.
-        if let Some(told) = unsafe { TOLD.get(&key) }
-            && now.wrapping_sub(*told) < AGAIN_NS
+        if let Some(told) = unsafe { TOLD.get(&self) }
+            && now.wrapping_sub(*told) < again_ns
         {
             return false;
         }
         // Fails only when the kernel has no memory; then the act is told again.
-        let _kept = TOLD.insert(key, now, 0);
+        let _kept = TOLD.insert(self, now, 0);
         true
     }
 }

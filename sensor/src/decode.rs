@@ -11,8 +11,11 @@ mod process;
 mod tamper;
 #[cfg(test)]
 mod tests;
+mod uring;
 
-use bongsu_event::{Activity, Capabilities, FileOperation, NamespaceChange, NetworkActivity, NetworkOperation};
+use bongsu_event::{
+    Activity, Capabilities, FileOperation, IoUring, NamespaceChange, NetworkActivity, NetworkOperation,
+};
 use bongsu_sensor_abi::{self as abi, Creds, Family, Header, Kind, Record, TaskRef};
 use bstr::BString;
 
@@ -63,6 +66,7 @@ pub(crate) enum Action {
     Namespace(NamespaceChange),
     Tamper(TamperAction),
     File(FileAction),
+    IoUring(IoUring),
     Network(NetworkActivity),
     /// What a packet says, when it says something.
     Packet(Option<Box<Activity>>),
@@ -162,6 +166,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
             Action::Noisy(Family::from_number(number).ok_or(DecodeError::Budget(number))?)
         }
         Kind::Tls => Action::Packet(network::tls(bytes)?.map(Box::new)),
+        Kind::IoUring => Action::IoUring(uring::ring(bytes)?),
     };
     Ok(Decoded { time_ns: header.time_ns, task: header.task, action })
 }

@@ -141,6 +141,7 @@ impl Enricher {
                 let file = FileActivity { previous_path, mode, ..FileActivity::new(operation, path) };
                 (self.process(task), Activity::File(file))
             }
+            Action::IoUring(ring) => (self.process(task), Activity::IoUring(ring)),
             Action::Network(network) => {
                 self.unfollowed.count(&network);
                 return Some(Event { time, process: self.owner(task), activity: Activity::Network(network) });

@@ -22,13 +22,14 @@ const CREATED: u32 = 0x10_0000;
 pub(crate) fn opened(context: TracePointContext) -> u32 {
     let descriptor = result(&context);
     if descriptor >= 0 && !is_own() {
-        let _sent = send(descriptor as u64);
+        let _sent = tell(descriptor as u64);
     }
     0
 }
 
+/// Tells of the file that the current task has just opened as this descriptor, when that matters.
 #[inline(always)]
-fn send(descriptor: u64) -> Option<()> {
+pub(crate) fn tell(descriptor: u64) -> Option<()> {
     let task = Task::current();
     let file = OpenFile::of(task, descriptor)?;
     let inode = file.inode();

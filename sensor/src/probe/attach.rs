@@ -141,6 +141,17 @@ pub(crate) const LADDERS: &[Ladder] = &[
     Ladder { name: "bind", rungs: &[Rung::Syscalls(&[("bound", "sys_exit_bind")])] },
     Ladder { name: "listen", rungs: &[Rung::Syscalls(&[("listening", "sys_exit_listen")])] },
     Ladder { name: "packets", rungs: &[Rung::Packets { outgoing: "packet_out", incoming: "packet_in" }] },
+    Ladder {
+        name: "io-uring",
+        rungs: &[
+            Rung::RawTracepoint { program: "ring_asked", name: "io_uring_submit_req" },
+            Rung::RawTracepoint { program: "ring_asked", name: "io_uring_submit_sqe" },
+        ],
+    },
+    Ladder {
+        name: "io-uring-open",
+        rungs: &[Rung::RawTracepoint { program: "ring_opened", name: "io_uring_complete" }],
+    },
     Ladder { name: "ptrace", rungs: &[Rung::Syscalls(&[("traced", "sys_exit_ptrace")])] },
     Ladder { name: "memory-write", rungs: &[Rung::Syscalls(&[("memory_written", "sys_exit_process_vm_writev")])] },
     Ladder { name: "memfd", rungs: &[Rung::Syscalls(&[("memfd_made", "sys_exit_memfd_create")])] },

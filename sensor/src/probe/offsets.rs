@@ -37,6 +37,27 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("ns_common", "ns_type"),
     ("ns_common", "ops"),
     ("proc_ns_operations", "type"),
+    ("io_kiocb", "opcode"),
+    ("io_kiocb", "cmd"),
+    ("io_kiocb", "flags"),
+    ("io_kiocb", "cqe"),
+    ("io_cqe", "res"),
+    ("io_cqe", "fd"),
+    ("io_open", "dfd"),
+    ("io_open", "file_slot"),
+    ("io_open", "filename"),
+    ("io_open", "how"),
+    ("io_unlink", "dfd"),
+    ("io_unlink", "filename"),
+    ("io_rename", "new_dfd"),
+    ("io_rename", "newpath"),
+    ("io_mkdir", "dfd"),
+    ("io_mkdir", "filename"),
+    ("io_link", "new_dfd"),
+    ("io_link", "newpath"),
+    ("io_xattr", "filename"),
+    ("io_connect", "addr"),
+    ("io_connect", "addr_len"),
 ];
 
 /// Anonymous structs and unions nest a few levels in the kernel.
@@ -95,6 +116,7 @@ pub(crate) fn read(own_pid: u32) -> Result<Layout, OffsetsError> {
         exit_tells_last: u32::from(tracepoint_parameters(&btf, "btf_trace_sched_process_exit") == Some(2)),
         memory_controller: enumerator(&btf, "cgroup_subsys_id", "memory_cgrp_id").unwrap_or(ABSENT),
         overlay_upper: overlay_upper(&btf).unwrap_or(ABSENT),
+        uring_operation_argument: uring_operation_argument(&btf).unwrap_or(ABSENT),
         ..Settings::UNKNOWN
     };
     Ok(Layout { offsets, settings })
@@ -171,11 +193,23 @@ fn find_member(btf: &Btf, structure: &btf_rs::Struct, name: &str, depth: u32) ->
 
 /// How many arguments a tracepoint hands to programs.
 fn tracepoint_parameters(btf: &Btf, typedef: &str) -> Option<usize> {
+    // The first one is the tracepoint's own.
+    tracepoint(btf, typedef)?.parameters.len().checked_sub(1)
+}
+
+fn tracepoint(btf: &Btf, typedef: &str) -> Option<btf_rs::FuncProto> {
     let Type::Typedef(typedef) = btf.resolve_types_by_name(typedef).ok()?.pop()? else { return None };
     let Type::Ptr(pointer) = btf.resolve_chained_type(&typedef).ok()? else { return None };
     let Type::FuncProto(prototype) = btf.resolve_chained_type(&pointer).ok()? else { return None };
-    // The first one is the tracepoint's own.
-    prototype.parameters.len().checked_sub(1)
+    Some(prototype)
+}
+
+/// Kernels before 6.0 hand the operation to the tracepoint, each few versions in another place; it is the only argument that is a byte.
+fn uring_operation_argument(btf: &Btf) -> Option<u32> {
+    let prototype = tracepoint(btf, "btf_trace_io_uring_submit_sqe")?;
+    let is_byte = |parameter: &btf_rs::Parameter| matches!(btf.resolve_chained_type(parameter), Ok(Type::Typedef(found)) if btf.resolve_name(&found).is_ok_and(|name| name == "u8"));
+    let at = prototype.parameters.iter().position(is_byte)?;
+    u32::try_from(at.checked_sub(1)?).ok()
 }
 
 fn enumerator(btf: &Btf, name: &str, value: &str) -> Option<u32> {

@@ -16,3 +16,4 @@ mod soak;
 mod storm;
 mod tamper;
 mod tree;
+mod uring;
