@@ -36,6 +36,10 @@ pub enum Kind {
     Rename = 20,
     /// A [`crate::File`] whose mode changed.
     Chmod = 21,
+    /// A [`crate::Mount`] made.
+    Mount = 28,
+    /// A [`crate::Mount`] taken away.
+    Unmount = 29,
     /// A [`crate::Network`] connection begun, told when it stands or is given up.
     Connect = 32,
     /// A [`crate::Network`] connection accepted.
@@ -77,6 +81,8 @@ impl Kind {
         Self::Delete,
         Self::Rename,
         Self::Chmod,
+        Self::Mount,
+        Self::Unmount,
         Self::Connect,
         Self::Accept,
         Self::Listen,

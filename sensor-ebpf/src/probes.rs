@@ -19,6 +19,7 @@ mod kexec;
 mod listen;
 mod memory;
 mod module;
+mod mount;
 mod namespace;
 mod open;
 mod packet;

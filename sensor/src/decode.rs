@@ -5,6 +5,7 @@
 
 mod dns;
 pub(crate) mod hello;
+mod mount;
 mod network;
 mod path;
 mod process;
@@ -14,7 +15,8 @@ mod tests;
 mod uring;
 
 use bongsu_event::{
-    Activity, Capabilities, FileOperation, IoUring, NamespaceChange, NetworkActivity, NetworkOperation,
+    Activity, Capabilities, FileOperation, IoUring, Mount, MountOperation, NamespaceChange, NetworkActivity,
+    NetworkOperation,
 };
 use bongsu_sensor_abi::{self as abi, Creds, Family, Header, Kind, Record, TaskRef};
 use bstr::BString;
@@ -67,6 +69,7 @@ pub(crate) enum Action {
     Tamper(TamperAction),
     File(FileAction),
     IoUring(IoUring),
+    Mount(Mount),
     Network(NetworkActivity),
     /// What a packet says, when it says something.
     Packet(Option<Box<Activity>>),
@@ -153,6 +156,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         Kind::Delete => Action::File(file(bytes, FileOperation::Delete)?),
         Kind::Rename => Action::File(file(bytes, FileOperation::Rename)?),
         Kind::Chmod => Action::File(file(bytes, FileOperation::Chmod)?),
+        Kind::Mount => Action::Mount(mount::mount(bytes, MountOperation::Mount)?),
+        Kind::Unmount => Action::Mount(mount::mount(bytes, MountOperation::Unmount)?),
         Kind::Connect => Action::Network(network(&head(bytes)?, NetworkOperation::Connect)?),
         Kind::Accept => Action::Network(network(&head(bytes)?, NetworkOperation::Accept)?),
         Kind::Listen => Action::Network(network(&head(bytes)?, NetworkOperation::Listen)?),

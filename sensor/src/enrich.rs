@@ -142,6 +142,7 @@ impl Enricher {
                 (self.process(task), Activity::File(file))
             }
             Action::IoUring(ring) => (self.process(task), Activity::IoUring(ring)),
+            Action::Mount(mount) => (self.process(task), Activity::Mount(mount)),
             Action::Network(network) => {
                 self.unfollowed.count(&network);
                 return Some(Event { time, process: self.owner(task), activity: Activity::Network(network) });

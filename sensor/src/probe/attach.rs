@@ -152,6 +152,14 @@ pub(crate) const LADDERS: &[Ladder] = &[
         name: "io-uring-open",
         rungs: &[Rung::RawTracepoint { program: "ring_opened", name: "io_uring_complete" }],
     },
+    Ladder {
+        name: "mount",
+        rungs: &[Rung::Syscalls(&[
+            ("mounted", "sys_exit_mount"),
+            ("mount_moved", "sys_exit_move_mount"),
+            ("unmounted", "sys_exit_umount"),
+        ])],
+    },
     Ladder { name: "ptrace", rungs: &[Rung::Syscalls(&[("traced", "sys_exit_ptrace")])] },
     Ladder { name: "memory-write", rungs: &[Rung::Syscalls(&[("memory_written", "sys_exit_process_vm_writev")])] },
     Ladder { name: "memfd", rungs: &[Rung::Syscalls(&[("memfd_made", "sys_exit_memfd_create")])] },

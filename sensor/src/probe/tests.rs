@@ -6,6 +6,7 @@ mod exec;
 mod figures;
 mod file;
 mod lab;
+mod mount;
 mod network;
 mod packet;
 mod place;
