@@ -20,13 +20,51 @@ pub(crate) use file::Mistake;
 /// Logs that are followed when the configuration names none, as far as they are there.
 const DEFAULT_LOGS: [&str; 4] = ["/var/log/auth.log", "/var/log/secure", "/var/log/syslog", "/var/log/messages"];
 /// Files whose reading is an event when the configuration names none.
-const DEFAULT_SENSITIVE: [&str; 6] = [
+const DEFAULT_SENSITIVE: [&str; 44] = [
     "/etc/shadow",
+    "/etc/shadow-",
     "/etc/gshadow",
+    "/etc/gshadow-",
+    "/etc/security/opasswd",
     "/etc/sudoers",
-    "/root/.ssh/id_rsa",
-    "/root/.ssh/id_ed25519",
-    "/root/.ssh/authorized_keys",
+    "/etc/sudoers.d/*",
+    "/etc/krb5.keytab",
+    "/etc/ssh/ssh_host_*_key",
+    "/etc/ssl/private/*",
+    "/etc/pki/tls/private/*",
+    "/etc/letsencrypt/archive/*/privkey*.pem",
+    "/etc/wireguard/*.conf",
+    "/etc/ipsec.secrets",
+    "/etc/kubernetes/*.conf",
+    "/etc/kubernetes/pki/*.key",
+    "/etc/rancher/k3s/k3s.yaml",
+    "/etc/mysql/debian.cnf",
+    "~/.ssh/id_*",
+    "~/.ssh/authorized_keys",
+    "~/.aws/credentials",
+    "~/.config/gcloud/credentials.db",
+    "~/.config/gcloud/application_default_credentials.json",
+    "~/.azure/accessTokens.json",
+    "~/.azure/msal_token_cache.*",
+    "~/.kube/config",
+    "~/.docker/config.json",
+    "~/.git-credentials",
+    "~/.netrc",
+    "~/.pgpass",
+    "~/.my.cnf",
+    "~/.pypirc",
+    "~/.npmrc",
+    "~/.cargo/credentials.toml",
+    "~/.vault-token",
+    "~/.config/gh/hosts.yml",
+    "~/.gnupg/private-keys-v1.d/*",
+    "~/.local/share/keyrings/*",
+    "~/.mozilla/firefox/*/logins.json",
+    "~/.mozilla/firefox/*/key4.db",
+    "~/.bash_history",
+    "~/.zsh_history",
+    "~/.mysql_history",
+    "~/.psql_history",
 ];
 const DEFAULT_SPOOL_BYTES: u64 = 1024 * 1024 * 1024;
 /// Of a segment; the spool must hold a few of them to shed anything.
@@ -43,7 +81,7 @@ pub(crate) struct Config {
     pub(crate) mask: bool,
     /// Whether the probes run.
     pub(crate) probes: bool,
-    /// Files whose reading is an event.
+    /// Files whose reading is an event; `*` within a name, `~` for the home of each person.
     pub(crate) sensitive_paths: Vec<PathBuf>,
     /// What is kept of the environment of new programs.
     pub(crate) environment: Environment,

@@ -54,7 +54,7 @@ const QUEUE_BATCHES: usize = 16;
 /// What the probes need to know.
 #[derive(Debug, Clone)]
 pub(crate) struct ProbeConfig {
-    /// Files whose reading is an event.
+    /// Files whose reading is an event; `*` within a name, `~` for the home of each person.
     pub(crate) sensitive_paths: Vec<PathBuf>,
     /// The host's user database.
     pub(crate) passwd: PathBuf,
@@ -152,7 +152,7 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
     let mut ebpf = load::load(&layout)?;
     attach::ensure_tracefs();
     let ledger = Arc::new(Ledger::take(&mut ebpf)?);
-    let sensitive = sensitive::Sensitive::take(&mut ebpf, config.sensitive_paths.clone())?;
+    let sensitive = sensitive::Image::take(&mut ebpf)?;
     let suppression = suppression::Suppression::take(&mut ebpf, Arc::clone(&ledger))?;
     let hooks = attach::attach_all(&mut ebpf);
     let figures = Figures::of(&ebpf);
@@ -171,6 +171,7 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
         .map_err(|error| StartError::system("make an eventfd")(error.into()))?;
     let stop = Arc::new(stop);
     let (pulse, hooks) = pulse::Pulse::take(&mut ebpf, hooks, Arc::clone(&stop))?;
+    let sensitive = sensitive::Sensitive::start(sensitive, config.sensitive_paths.clone(), config.passwd.clone())?;
     let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
     let probes = Probes {
         hooks,

@@ -47,7 +47,7 @@ pub(super) fn read(table: Table) -> Result<Config, Vec<Mistake>> {
     if let Some(mut probes) = root.section("probes") {
         config.probes = probes.take("enabled", "true or false", Value::as_bool).unwrap_or(config.probes);
         if let Some(paths) = probes.take("sensitive_paths", "a list of paths", |value| value.as_array().cloned()) {
-            config.sensitive_paths = probes.paths("sensitive_paths", &paths);
+            config.sensitive_paths = probes.patterns("sensitive_paths", &paths);
         }
         config.environment =
             probes.take("environment", "true, false or a list of names", environment).unwrap_or(config.environment);
@@ -104,15 +104,15 @@ impl Section<'_> {
         Some(Section { name: self.key(key), table, mistakes: self.mistakes })
     }
 
-    fn paths(&mut self, key: &str, values: &[Value]) -> Vec<PathBuf> {
+    fn patterns(&mut self, key: &str, values: &[Value]) -> Vec<PathBuf> {
         if values.len() > PATHS_MAX {
             self.mistake(key, format!("has more than {PATHS_MAX} entries"));
         }
         let mut paths = Vec::new();
         for (index, value) in values.iter().enumerate() {
-            match absolute(value) {
-                Some(path) => paths.push(path),
-                None => self.mistake(&format!("{key}[{index}]"), "must be an absolute path".to_owned()),
+            match pattern(value) {
+                Ok(path) => paths.push(path),
+                Err(why) => self.mistake(&format!("{key}[{index}]"), why),
             }
         }
         paths
@@ -162,6 +162,16 @@ fn environment(value: &Value) -> Option<Environment> {
     }
 }
 
+/// An absolute path or one below `~`, with wildcards or without.
+fn pattern(value: &Value) -> Result<PathBuf, String> {
+    let path = value.as_str().map(PathBuf::from).filter(|path| path.is_absolute() || path.starts_with("~"));
+    let path = path.ok_or("must be an absolute path, or begin with ~/")?;
+    match glob::Pattern::new(value.as_str().unwrap_or_default()) {
+        Ok(_) => Ok(path),
+        Err(error) => Err(format!("is no pattern: {error}")),
+    }
+}
+
 fn absolute(value: &Value) -> Option<PathBuf> {
     value.as_str().map(PathBuf::from).filter(|path| path.is_absolute())
 }
@@ -200,7 +210,7 @@ mod tests {
     fn every_mistake_is_reported_with_its_place() {
         let mistakes = parse(
             "colour = 1\nmask = 3\n[[log]]\npath = \"relative\"\n[[log]]\npth = \"/x\"\n[[log]]\npath = \"/a\"\n[[log]]\n\
-             path = \"/a\"\n[spool]\nbytes_max = 5\nbytes = 1\n[probes]\nenabled = \"yes\"\nsensitive_paths = [\"/ok\", 3]\n\
+             path = \"/a\"\n[spool]\nbytes_max = 5\nbytes = 1\n[probes]\nenabled = \"yes\"\nsensitive_paths = [\"/ok\", 3, \"~/x/*\", \"/a[\"]\n\
              environment = [\"A=b\"]\n[budget]\nfile_burst = 0\nfile = 3\n",
         )
         .unwrap_err();
@@ -210,7 +220,8 @@ mod tests {
             "spool.bytes: is no setting",
             "mask: must be a table, not integer",
             "probes.enabled: must be true or false, not string",
-            "probes.sensitive_paths[1]: must be an absolute path",
+            "probes.sensitive_paths[1]: must be an absolute path, or begin with ~/",
+            "probes.sensitive_paths[3]: is no pattern: Pattern syntax error near position 2: invalid range pattern",
             "probes.environment: must be true, false or a list of names, not array",
             "budget.file_burst: must be 1 to 10000000",
             "budget.file: is no setting",
