@@ -128,7 +128,7 @@ fn what_a_ring_opened_is_a_file_like_any_other() {
     let (_guard, folder) = folder();
     let secret = folder.join("secret");
     fs::write(&secret, "s").unwrap();
-    let config = ProbeConfig { sensitive_paths: vec![secret.clone()], ..ProbeConfig::default() };
+    let config = ProbeConfig { sensitive_paths: vec![secret], ..ProbeConfig::default() };
     let Some(mut lab) = Lab::open_with(&config) else { return };
     let script = "os.symlink('secret', 'link')
 ring = Ring()
