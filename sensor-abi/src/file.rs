@@ -30,7 +30,7 @@ pub struct File {
     pub mode: u32,
     /// The path.
     pub path: PathText,
-    /// The path before a rename.
+    /// The path before a rename; the other name of a link; as a name without a walk, what a symbolic link says or an attribute is called.
     pub previous: PathText,
 }
 
@@ -39,9 +39,30 @@ impl File {
     pub const PATH_CUT: u32 = 1;
 }
 
-// SAFETY: repr(C), only integers, the size below shows that there is no padding.
+/// A file whose owner was set; `u32::MAX` stands for an id that was left as it was. Text: walk and name of the path. Flags as of [`File`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Chown {
+    /// Head.
+    pub header: Header,
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// The path.
+    pub path: PathText,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+// SAFETY: repr(C), only integers, the sizes below show that there is no padding.
 unsafe impl Record for File {
+    const FAMILY: Option<Family> = Some(Family::File);
+}
+// SAFETY: as above.
+unsafe impl Record for Chown {
     const FAMILY: Option<Family> = Some(Family::File);
 }
 
 const _: () = assert!(size_of::<File>() == 56);
+const _: () = assert!(size_of::<Chown>() == 48);

@@ -36,6 +36,16 @@ pub enum Kind {
     Rename = 20,
     /// A [`crate::File`] whose mode changed.
     Chmod = 21,
+    /// A [`crate::File`] given one more name; the previous path is the other one.
+    Link = 23,
+    /// A symbolic link made, as a [`crate::File`]; the name of the previous path is what it says.
+    Symlink = 24,
+    /// A [`crate::Chown`].
+    Chown = 25,
+    /// A [`crate::File`] whose length was set.
+    Truncate = 26,
+    /// A [`crate::File`] of which an extended attribute was set or removed; the name of the previous path is the attribute's.
+    SetAttribute = 27,
     /// A [`crate::Mount`] made.
     Mount = 28,
     /// A [`crate::Mount`] taken away.
@@ -81,6 +91,11 @@ impl Kind {
         Self::Delete,
         Self::Rename,
         Self::Chmod,
+        Self::Link,
+        Self::Symlink,
+        Self::Chown,
+        Self::Truncate,
+        Self::SetAttribute,
         Self::Mount,
         Self::Unmount,
         Self::Connect,

@@ -90,10 +90,13 @@ offsets! {
     inode_number: "inode"."i_ino",
     inode_mode: "inode"."i_mode",
     inode_links: "inode"."i_nlink"|"__i_nlink",
+    /// i_gid follows in every kernel.
+    inode_uid: "inode"."i_uid",
     inode_super: "inode"."i_sb",
     super_device: "super_block"."s_dev",
     super_magic: "super_block"."s_magic",
     dentry_parent: "dentry"."d_parent",
+    dentry_inode: "dentry"."d_inode",
     dentry_name: "dentry"."d_name"|"__d_name",
     qstr_name: "qstr"."name",
     vfsmount_root: "vfsmount"."mnt_root",
@@ -113,6 +116,8 @@ offsets! {
     cgroup_node: "cgroup"."kn",
     node_name: "kernfs_node"."name",
     node_parent: "kernfs_node"."__parent"|"parent",
+    /// Absent before 5.12.
+    rename_dentry: "renamedata"."old_dentry",
     bprm_filename: "linux_binprm"."filename",
     bprm_interp: "linux_binprm"."interp",
     socket_sock: "socket"."sk",

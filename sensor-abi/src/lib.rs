@@ -22,7 +22,7 @@ mod uring;
 
 pub use budget::{Allowance, BURST_GAP_NS, FAMILIES, Family, Noisy, SPENDERS_MAX, Spender, Spent};
 pub use exec::{Exec, ExecFailed, Exit, Fork, SetCredentials, SetName};
-pub use file::{File, PathText};
+pub use file::{Chown, File, PathText};
 pub use header::{Creds, Header, Kind, TaskRef};
 pub use kernel::{ABSENT, Counters, Offsets, Pulse, Settings};
 pub use mount::Mount;

@@ -1,16 +1,12 @@
 //! From descriptors and pointers of a program to files and paths of the kernel.
 
-use aya_ebpf::{
-    EbpfContext,
-    helpers::{bpf_get_current_pid_tgid, bpf_probe_read_user},
-    programs::TracePointContext,
-};
-use aya_log_ebpf::debug;
+use aya_ebpf::{EbpfContext, helpers::bpf_get_current_pid_tgid, programs::TracePointContext};
 use bongsu_sensor_abi::{File, Kind, PathText};
 
 use crate::{
+    asked::Call,
     globals::offset,
-    record::{Draft, Ring, heard},
+    record::{Draft, Ring, heard, lose},
     task::{Task, read},
 };
 
@@ -81,6 +77,25 @@ impl OpenFile {
 pub(crate) struct Inode(pub(crate) u64);
 
 impl Inode {
+    /// That of the `struct path` at `path`.
+    #[inline(always)]
+    pub(crate) fn of_path(path: u64) -> Self {
+        Self(read(read::<u64>(path + offset!(path_dentry)) + offset!(dentry_inode)))
+    }
+
+    /// User and group, in the host's user namespace.
+    #[inline(always)]
+    pub(crate) fn owner(self) -> (u32, u32) {
+        let [uid, gid]: [u32; 2] = read(self.0 + offset!(inode_uid));
+        (uid, gid)
+    }
+
+    /// How many names it has.
+    #[inline(always)]
+    pub(crate) fn links(self) -> u32 {
+        read(self.0 + offset!(inode_links))
+    }
+
     #[inline(always)]
     pub(crate) fn mode(self) -> u16 {
         read(self.0 + offset!(inode_mode))
@@ -126,29 +141,43 @@ impl Inode {
 
 /// Appends a path that a program gave as a string, seen from a directory descriptor. `None` when the string cannot be read any more.
 ///
-/// The kernel's own copy is gone by the time the call returns; the program's may have been changed by another of its threads. A hook inside
-/// the call would see the kernel's copy: that is what this rung lacks.
+/// The string is that of the call's entry ([`Call`]), or, where the program's memory was not there by then, that of its return: the kernel's
+/// own copy is gone. A hook inside the call sees what the kernel took: that is what this rung lacks.
 #[inline(always)]
-pub(crate) fn named(draft: Draft, context: &TracePointContext, directory: i32, name: u64) -> Option<PathText> {
+pub(crate) fn named(draft: Draft, asked: &Call, directory: i32, name: usize) -> Option<PathText> {
     let task = Task::current();
-    // SAFETY: the helper checks the source.
-    let Ok(first) = (unsafe { bpf_probe_read_user(name as *const u8) }) else {
-        debug!(context, "a path at {:x} is not in memory", name);
-        return None;
-    };
-    let from = match (first, directory) {
+    let from = match (asked.first_byte(name), directory) {
         (b'/', _) => task.pointer(offset!(task_fs)) + offset!(fs_root),
         (_, AT_FDCWD) => task.pointer(offset!(task_fs)) + offset!(fs_pwd),
         _ => OpenFile::of(task, directory as u64)?.path(),
     };
     let walk_len = draft.path(from, File::PATH_CUT);
-    let name_len = draft.user_string(name);
+    let name_len = asked.append(draft, name);
     if name_len == 0 { None } else { Some(PathText { walk_len, name_len }) }
 }
 
-/// Sends the record of a file that only its path tells of.
+/// Sends the record of a file that only its path tells of; counts it as lost when that could not be read.
 #[inline(always)]
-pub(crate) fn send(draft: Draft, kind: Kind, path: PathText, previous: PathText, mode: u32) {
+pub(crate) fn send(draft: Draft, kind: Kind, path: Option<PathText>, previous: Option<PathText>, mode: u32) {
+    let (Some(path), Some(previous)) = (path, previous) else { return lose(Ring::Other) };
     let header = draft.header(Task::current(), kind);
     draft.send(File { header, inode: 0, device: 0, mode, path, previous }, Ring::Other);
+}
+
+/// Sends the record of what was done to the file at a `struct path`, with nothing else to say than the mode.
+#[inline(always)]
+pub(crate) fn send_path(draft: Draft, kind: Kind, path: u64, mode: u32) {
+    let walk_len = draft.path(path, File::PATH_CUT);
+    send(draft, kind, Some(PathText { walk_len, name_len: 0 }), Some(PathText::default()), mode);
+}
+
+/// As [`send_path`], for the file behind a descriptor that a call was given, as it returns.
+#[inline(always)]
+pub(crate) fn send_open(kind: Kind, descriptor: u64, mode: u32) {
+    let Some(draft) = Draft::new::<File>() else { return };
+    match OpenFile::of(Task::current(), descriptor) {
+        Some(file) => send_path(draft, kind, file.path(), mode),
+        // Another thread closed it before the call returned.
+        None => lose(Ring::Other),
+    }
 }

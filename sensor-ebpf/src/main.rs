@@ -7,12 +7,14 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod asked;
 mod budget;
 mod connection;
 mod file;
 mod globals;
 mod maps;
 mod packet;
+mod pending;
 mod pid;
 mod place;
 mod probes;

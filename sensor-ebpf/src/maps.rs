@@ -10,7 +10,9 @@ use bongsu_sensor_abi::{
 };
 
 use crate::{
+    asked::Asked,
     connection::{Attempt, Open, Owner, Peer},
+    pending::Pending,
     record::Scratch,
     tamper::Repeated,
 };
@@ -40,10 +42,14 @@ pub(crate) static SPENT: LruHashMap<Spender, Spent> = LruHashMap::with_max_entri
 #[map]
 pub(crate) static SUPPRESSED: PerCpuArray<[u64; FAMILIES]> = PerCpuArray::with_max_entries(1, 0);
 
-/// Where a record is put together; the stack has 512 bytes. One for each CPU: the loader sets how many. The kernel's own per-CPU maps hold
-/// no value as large as the longest argv makes a record.
+/// Where a record is put together; the stack has 512 bytes. Two for each CPU (the loader sets how many): one for programs on tracepoints, one for
+/// programs on functions. The kernel's own per-CPU maps hold no value as large as the longest argv makes a record.
 #[map]
 pub(crate) static SCRATCH: Array<Scratch> = Array::with_max_entries(1, 0);
+
+/// CPUs whose second room a program is using; the loader sets how many there may be.
+#[map]
+pub(crate) static BUSY: HashMap<u32, u32> = HashMap::with_max_entries(1, 0);
 
 /// Inode numbers of files whose reading may be an event. Userland keeps it, and tells the file from others with the same number: the
 /// device that stat(2) shows is not the kernel's own on every file system (btrfs).
@@ -84,3 +90,13 @@ pub(crate) static PEERS: LruHashMap<Peer, u64> = LruHashMap::with_max_entries(81
 /// Which of the sensor's threads makes calls for the hooks to see, and how often they saw one.
 #[map]
 pub(crate) static PULSE: Array<Pulse> = Array::with_max_entries(1, 0);
+
+/// What a thread asked for when it entered a call that names files, by thread; taken when the call returns. When there is no room, the call's
+/// return reads what is there by then. Not one that evicts: what it would evict can be of a call that has not returned.
+#[map]
+pub(crate) static ASKED: HashMap<u32, Asked> = HashMap::with_max_entries(1024, 0);
+
+/// What the kernel is about to do to a file, by thread; taken when it is done or has failed. What a security module then refuses leaves its
+/// entry until the thread's next, or to be evicted.
+#[map]
+pub(crate) static PENDING: LruHashMap<u32, Pending> = LruHashMap::with_max_entries(1024, 0);

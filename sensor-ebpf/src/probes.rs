@@ -4,10 +4,12 @@
 //! a 64-bit kernel and operations of io_uring do not come by there: that is the limit of these rungs.
 
 mod accept;
+mod attribute;
 mod bind;
 mod bpf;
 mod capabilities;
 mod chmod;
+mod chown;
 mod connect;
 mod credentials;
 mod delete;
@@ -16,6 +18,7 @@ mod exec_failed;
 mod exit;
 mod fork;
 mod kexec;
+mod link;
 mod listen;
 mod memory;
 mod module;
@@ -27,4 +30,5 @@ mod ptrace;
 mod raw_socket;
 mod rename;
 mod set_name;
+mod truncate;
 mod uring;

@@ -4,6 +4,7 @@ use core::{arch::asm, ptr};
 
 use aya_ebpf::{
     EbpfContext,
+    bindings::BPF_NOEXIST,
     helpers::{
         bpf_get_current_pid_tgid,
         generated::{
@@ -18,11 +19,11 @@ use bongsu_sensor_abi::{ARGS_MAX, Counters, Family, Header, Kind, NAME_MAX, PATH
 use crate::{
     budget::admits,
     globals::setting,
-    maps::{COUNTERS, OTHER_RING, PROCESS_RING, PULSE, SCRATCH},
+    maps::{BUSY, COUNTERS, OTHER_RING, PROCESS_RING, PULSE, SCRATCH},
     task::Task,
 };
 
-/// The per-CPU room in which a record grows.
+/// The room in which a record grows. Each CPU has two, see [`Draft::alone`].
 ///
 /// What loops carry from one step to the next lies here and not in registers: the verifier then sees the same unknown value at the
 /// head of each step and need not follow every path through every step.
@@ -32,6 +33,8 @@ pub(crate) struct Scratch {
     len: u64,
     /// The flags the record will have.
     flags: u64,
+    /// Which room of [`SCRATCH`] it is.
+    room: u64,
     /// Where a walk stands.
     pub(crate) cursor: [u64; 2],
     bytes: [u8; RECORD_MAX],
@@ -54,30 +57,65 @@ impl Draft {
     pub(crate) fn new<H: Record>() -> Option<Self> {
         match H::FAMILY {
             Some(family) => Self::charged::<H>(family),
-            None => Self::empty::<H>(),
+            None => Self::begin::<H>(cpu() * 2),
         }
     }
 
     /// As `new`, charged to another family than that of `H`.
     #[inline(always)]
     pub(crate) fn charged<H: Record>(family: Family) -> Option<Self> {
-        if admits(Task::current().reference(), family) { Self::empty::<H>() } else { None }
+        if admits(Task::current().reference(), family) { Self::begin::<H>(cpu() * 2) } else { None }
+    }
+
+    /// As [`Self::new`], for programs on functions of the kernel. Those on tracepoints cannot be preempted; these can, by a task whose calls pass
+    /// programs of either kind on the same CPU. So they have a room of their own, and whoever finds it taken loses the record, counted.
+    #[inline(always)]
+    pub(crate) fn alone<H: Record>(fill: impl FnOnce(Self)) {
+        if let Some(family) = H::FAMILY
+            && !admits(Task::current().reference(), family)
+        {
+            return;
+        }
+        let cpu = cpu();
+        if BUSY.insert(cpu, 1, u64::from(BPF_NOEXIST)).is_err() {
+            return lose(Ring::Other);
+        }
+        if let Some(draft) = Self::begin::<H>(cpu * 2 + 1) {
+            fill(draft);
+        }
+        // It is there.
+        let _removed = BUSY.remove(cpu);
     }
 
     #[inline(always)]
-    fn empty<H: Record>() -> Option<Self> {
-        let draft = Self::current()?;
+    fn begin<H: Record>(room: u32) -> Option<Self> {
+        let draft = Self::at(room)?;
         draft.set_len(size_of::<H>() as u64);
-        // SAFETY: the map's value is a Scratch, and only this CPU uses this one.
-        unsafe { ptr::write_volatile(&raw mut (*draft.0).flags, 0) };
+        // SAFETY: the map's value is a Scratch, and nobody else uses this one now.
+        unsafe {
+            ptr::write_volatile(&raw mut (*draft.0).flags, 0);
+            ptr::write_volatile(&raw mut (*draft.0).room, u64::from(room));
+        }
         Some(draft)
     }
 
-    /// The record that this CPU is making.
+    /// The record that a program on a tracepoint is making on this CPU.
     #[inline(always)]
     pub(crate) fn current() -> Option<Self> {
-        // SAFETY: a helper without conditions.
-        Some(Self(SCRATCH.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })?))
+        Self::at(cpu() * 2)
+    }
+
+    /// The record that is made in that room.
+    #[inline(always)]
+    pub(crate) fn at(room: u32) -> Option<Self> {
+        Some(Self(SCRATCH.get_ptr_mut(room)?))
+    }
+
+    /// Which room it is made in.
+    #[inline(always)]
+    pub(crate) fn room(self) -> u64 {
+        // SAFETY: as in `begin`.
+        unsafe { ptr::read_volatile(&raw const (*self.0).room) }
     }
 
     #[inline(always)]
@@ -186,6 +224,13 @@ impl Draft {
         Header { time_ns: now(), task: task.reference(), kind: kind as u32, flags: self.flags() }
     }
 
+    /// The record as it is so far, head included: plain bytes, as many as a record has at most.
+    #[inline(always)]
+    pub(crate) fn bytes(self) -> *mut u8 {
+        // SAFETY: the map's value is a Scratch.
+        unsafe { (&raw mut (*self.0).bytes).cast() }
+    }
+
     /// Puts the head in its place and the whole into the ring.
     #[inline(always)]
     pub(crate) fn send<H: Record>(self, head: H, ring: Ring) {
@@ -245,6 +290,14 @@ impl Counted {
     }
 }
 
+/// Counts a record as lost that was due, and of which cannot be read what it should say.
+#[inline(always)]
+pub(crate) fn lose(ring: Ring) {
+    if let Some(counted) = Counted::new(ring) {
+        counted.lost();
+    }
+}
+
 #[inline(always)]
 fn count(counter: *mut u64) {
     // SAFETY: counters are words of maps.
@@ -259,6 +312,12 @@ fn count(counter: *mut u64) {
 pub(crate) unsafe fn add(word: *mut u64, by: u64) {
     // SAFETY: aligned and alive. Rust's own atomics cannot add on this target; the instruction is as old as eBPF.
     unsafe { asm!("lock *(u64 *)({word} + 0) += {by}", word = in(reg) word, by = in(reg) by) };
+}
+
+#[inline(always)]
+fn cpu() -> u32 {
+    // SAFETY: a helper without conditions.
+    unsafe { bpf_get_smp_processor_id() }
 }
 
 /// Whether it is the sensor itself that runs.

@@ -31,7 +31,17 @@ impl Draft {
     /// Appends the path that the `struct path` at `path` stands for; says how many bytes. Raises `cut` when it is too deep.
     #[inline(always)]
     pub(crate) fn path(self, path: u64, cut: u32) -> u16 {
-        walk_path(path, u64::from(cut)) as u16
+        self.path_of(read(path + offset!(path_mount)), read(path + offset!(path_dentry)), cut)
+    }
+
+    /// Appends the path of the dentry at `dentry` as seen through the `struct vfsmount` at `vfsmount`, like [`Self::path`].
+    #[inline(always)]
+    pub(crate) fn path_of(self, vfsmount: u64, dentry: u64, cut: u32) -> u16 {
+        // Through memory, where an address is a number like any other: global functions take no pointers, and the verifier has types for those
+        // that fentry programs are given.
+        self.set_cursor(0, dentry);
+        self.set_cursor(1, vfsmount - offset!(mount_vfsmount));
+        walk_path(u64::from(cut), self.room()) as u16
     }
 
     /// Appends the path of the task's cgroup; says how many bytes.
@@ -60,16 +70,13 @@ impl Draft {
 
 // The two walks are global functions: the verifier checks each once, by itself, for any arguments, where it would follow a static one anew
 // through all its steps from each place that calls it. Such functions take and give numbers only, so they find the record in the making by
-// themselves.
+// themselves, and the first where to begin in its cursor.
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn walk_path(path: u64, cut: u64) -> u64 {
-    let Some(draft) = Draft::current() else { return 0 };
+extern "C" fn walk_path(cut: u64, room: u64) -> u64 {
+    let Some(draft) = Draft::at(room as u32) else { return 0 };
     let before = draft.len();
-    let vfsmount: u64 = read(path + offset!(path_mount));
-    draft.set_cursor(0, read(path + offset!(path_dentry)));
-    draft.set_cursor(1, vfsmount - offset!(mount_vfsmount));
     let mut left = STEPS_MAX;
     while left > 0 {
         if path_step(draft.0) == 0 {

@@ -56,7 +56,7 @@ pub(crate) async fn run(config: Config, identity: Identity, state_dir: &Path) ->
     })?;
     let marks = spool.marks().clone();
     let followed = tail::Tail::new(config.logs.clone(), &marks, Arc::clone(&health))?;
-    let (kernel, kernel_events) = start_kernel(&config)?;
+    let (kernel, kernel_events) = start_kernel(&config, state_dir)?;
     let kernel = Arc::new(kernel);
     let mut stop_signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
@@ -182,7 +182,7 @@ async fn drain_probes(mut events: mpsc::Receiver<Vec<Event>>, mut intake: Intake
 
 type KernelEvents = Option<mpsc::Receiver<Vec<Event>>>;
 
-fn start_kernel(config: &Config) -> anyhow::Result<(Kernel, KernelEvents)> {
+fn start_kernel(config: &Config, state_dir: &Path) -> anyhow::Result<(Kernel, KernelEvents)> {
     if !config.probes {
         tracing::info!("running without probes: log lines only");
         return Ok((Kernel::without_probes(), None));
@@ -191,6 +191,7 @@ fn start_kernel(config: &Config) -> anyhow::Result<(Kernel, KernelEvents)> {
         sensitive_paths: config.sensitive_paths.clone(),
         environment: config.environment.clone(),
         budgets: config.budgets,
+        folder: Some(state_dir.to_owned()),
         ..ProbeConfig::default()
     };
     let (kernel, events) =

@@ -4,6 +4,7 @@
 //! Bytes that are no record give a [`DecodeError`], which the reader counts; nothing here panics (tested with arbitrary bytes).
 
 mod dns;
+mod file;
 pub(crate) mod hello;
 mod mount;
 mod network;
@@ -21,8 +22,8 @@ use bongsu_event::{
 use bongsu_sensor_abi::{self as abi, Creds, Family, Header, Kind, Record, TaskRef};
 use bstr::BString;
 
+pub(crate) use file::{FileAction, FileIdentity};
 use network::network;
-use path::Text;
 pub(crate) use process::Program;
 pub(crate) use tamper::TamperAction;
 
@@ -88,25 +89,6 @@ pub(crate) struct LeftOut {
     pub(crate) last_ns: u64,
 }
 
-/// Something done to a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FileAction {
-    pub(crate) operation: FileOperation,
-    pub(crate) path: BString,
-    pub(crate) previous_path: Option<BString>,
-    pub(crate) mode: Option<u32>,
-    /// Which file, where the hook knows.
-    pub(crate) identity: Option<FileIdentity>,
-}
-
-/// A file by what identifies it on its host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct FileIdentity {
-    /// In the kernel's encoding: major shifted left by 20, or'ed with minor.
-    pub(crate) device: u32,
-    pub(crate) inode: u64,
-}
-
 /// Bytes that are no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DecodeError {
@@ -150,12 +132,17 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         Kind::SetCapabilities => tamper::capabilities(&head(bytes)?),
         Kind::Namespace => tamper::namespace(&head(bytes)?),
         Kind::Tamper => tamper::tamper(bytes)?,
-        Kind::Create => Action::File(file(bytes, FileOperation::Create)?),
-        Kind::Write => Action::File(file(bytes, FileOperation::Write)?),
-        Kind::Read => Action::File(file(bytes, FileOperation::Read)?),
-        Kind::Delete => Action::File(file(bytes, FileOperation::Delete)?),
-        Kind::Rename => Action::File(file(bytes, FileOperation::Rename)?),
-        Kind::Chmod => Action::File(file(bytes, FileOperation::Chmod)?),
+        Kind::Create => Action::File(file::file(bytes, FileOperation::Create)?),
+        Kind::Write => Action::File(file::file(bytes, FileOperation::Write)?),
+        Kind::Read => Action::File(file::file(bytes, FileOperation::Read)?),
+        Kind::Delete => Action::File(file::file(bytes, FileOperation::Delete)?),
+        Kind::Rename => Action::File(file::file(bytes, FileOperation::Rename)?),
+        Kind::Chmod => Action::File(file::file(bytes, FileOperation::Chmod)?),
+        Kind::Link => Action::File(file::file(bytes, FileOperation::Link)?),
+        Kind::Symlink => Action::File(file::file(bytes, FileOperation::Symlink)?),
+        Kind::Chown => Action::File(file::chown(bytes)?),
+        Kind::Truncate => Action::File(file::file(bytes, FileOperation::Truncate)?),
+        Kind::SetAttribute => Action::File(file::file(bytes, FileOperation::SetAttribute)?),
         Kind::Mount => Action::Mount(mount::mount(bytes, MountOperation::Mount)?),
         Kind::Unmount => Action::Mount(mount::mount(bytes, MountOperation::Unmount)?),
         Kind::Connect => Action::Network(network(&head(bytes)?, NetworkOperation::Connect)?),
@@ -178,20 +165,4 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
 
 fn head<H: Record>(bytes: &[u8]) -> Result<H, DecodeError> {
     H::read(bytes).ok_or(DecodeError::Short(bytes.len()))
-}
-
-fn file(bytes: &[u8], operation: FileOperation) -> Result<FileAction, DecodeError> {
-    let file: abi::File = head(bytes)?;
-    let cut = file.header.flags & abi::File::PATH_CUT != 0;
-    let mut text = Text::behind::<abi::File>(bytes);
-    let path = path::located(&mut text, file.path, cut)?;
-    let previous = path::located(&mut text, file.previous, cut)?;
-    let mode = matches!(operation, FileOperation::Create | FileOperation::Chmod).then_some(file.mode & 0o7777);
-    Ok(FileAction {
-        operation,
-        path,
-        previous_path: (operation == FileOperation::Rename).then_some(previous),
-        mode,
-        identity: (file.inode != 0).then_some(FileIdentity { device: file.device, inode: file.inode }),
-    })
 }

@@ -21,7 +21,7 @@ use bstr::BString;
 
 use crate::{
     config::Environment,
-    decode::{Action, Decoded, Program},
+    decode::{Action, Decoded, FileAction, Program},
     process_table::{
         self, NewProgram, Newcomer, ProcessTable,
         image::Images,
@@ -137,8 +137,8 @@ impl Enricher {
             Action::Namespace(change) => (self.process(task), Activity::Namespace(change)),
             Action::Tamper(action) => (self.process(task), self.tamper(action)),
             Action::File(file) => {
-                let (operation, path, previous_path, mode) = (file.operation, file.path, file.previous_path, file.mode);
-                let file = FileActivity { previous_path, mode, ..FileActivity::new(operation, path) };
+                let FileAction { operation, path, previous_path, mode, owner, attribute, identity: _ } = file;
+                let file = FileActivity { operation, path, previous_path, mode, owner, attribute };
                 (self.process(task), Activity::File(file))
             }
             Action::IoUring(ring) => (self.process(task), Activity::IoUring(ring)),

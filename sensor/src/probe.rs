@@ -27,6 +27,7 @@ mod tests;
 
 use std::{io, path::PathBuf, sync::Arc};
 
+use aya::Btf;
 use bongsu_event::Event;
 use rustix::{
     event::{EventfdFlags, eventfd},
@@ -62,6 +63,10 @@ pub(crate) struct ProbeConfig {
     pub(crate) environment: Environment,
     /// What each process may have told of it.
     pub(crate) budgets: Budgets,
+    /// A folder of the sensor's own, which the pulse needs for some of the hooks on files.
+    pub(crate) folder: Option<PathBuf>,
+    /// Hooks stand where they stand on kernels that refuse programs on functions: for tests, which compare.
+    pub(crate) tracepoints_only: bool,
 }
 
 impl Default for ProbeConfig {
@@ -71,6 +76,8 @@ impl Default for ProbeConfig {
             passwd: PathBuf::from("/etc/passwd"),
             environment: Environment::Nothing,
             budgets: Budgets::default(),
+            folder: None,
+            tracepoints_only: false,
         }
     }
 }
@@ -154,7 +161,11 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
     let ledger = Arc::new(Ledger::take(&mut ebpf)?);
     let sensitive = sensitive::Image::take(&mut ebpf)?;
     let suppression = suppression::Suppression::take(&mut ebpf, Arc::clone(&ledger))?;
-    let hooks = attach::attach_all(&mut ebpf);
+    // The kernel's type information is by far the largest thing the sensor ever holds: it goes before anything else comes.
+    let btf = if config.tracepoints_only { None } else { Btf::from_sys_fs().ok() };
+    let kernel = attach::Kernel { btf: btf.as_ref(), parameters: layout.parameters };
+    let hooks = attach::attach_all(&mut ebpf, kernel);
+    drop(btf);
     let figures = Figures::of(&ebpf);
     // Loading takes more memory than running ever will: it goes back before anything else comes.
     heap::release();
@@ -170,7 +181,7 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
     let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|error| StartError::system("make an eventfd")(error.into()))?;
     let stop = Arc::new(stop);
-    let (pulse, hooks) = pulse::Pulse::take(&mut ebpf, hooks, Arc::clone(&stop))?;
+    let (pulse, hooks) = pulse::Pulse::take(&mut ebpf, hooks, config.folder.as_deref(), Arc::clone(&stop))?;
     let sensitive = sensitive::Sensitive::start(sensitive, config.sensitive_paths.clone(), config.passwd.clone())?;
     let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
     let probes = Probes {

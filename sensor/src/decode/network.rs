@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use bongsu_event::{Activity, ConnectResult, Dns, NetworkActivity, NetworkOperation, TlsHello, Traffic, Transport};
 use bongsu_sensor_abi as abi;
 
-use super::{DecodeError, Text, dns, head, hello};
+use super::{DecodeError, dns, head, hello, path::Text};
 
 /// What was done to a socket.
 pub(super) fn network(record: &abi::Network, operation: NetworkOperation) -> Result<NetworkActivity, DecodeError> {

@@ -3,67 +3,22 @@
 //! What a kernel allows cannot be read off its version or its configuration (fentry is refused on locked-down clouds that list it);
 //! only the trial tells. A hook for which no rung holds is reported, and the sensor runs without it.
 
+mod files;
+mod functions;
 mod packets;
+mod rung;
+mod syscalls;
 
-use std::{error::Error as _, fmt, fs, path::Path};
+use std::error::Error as _;
 
 use aya::{
-    Ebpf,
+    Btf, Ebpf,
     programs::{Program, ProgramError},
 };
 
-/// Where a hook may be attached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rung {
-    /// A tracepoint with the kernel's own arguments.
-    RawTracepoint { program: &'static str, name: &'static str },
-    /// Packets of all sockets, at the root of the cgroup tree.
-    Packets { outgoing: &'static str, incoming: &'static str },
-    /// System calls as they return (or are entered): program and tracepoint of the category `syscalls`. Calls that an architecture lacks
-    /// are passed over; one must be there.
-    Syscalls(&'static [(&'static str, &'static str)]),
-}
-
-impl fmt::Display for Rung {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RawTracepoint { name, .. } => write!(f, "raw_tracepoint:{name}"),
-            Self::Packets { .. } => write!(f, "cgroup_skb:egress,ingress"),
-            Self::Syscalls(calls) => {
-                write!(f, "tracepoint:")?;
-                calls.iter().enumerate().try_for_each(|(index, (_, call))| {
-                    let comma = if index == 0 { "" } else { "," };
-                    write!(f, "{comma}{call}")
-                })
-            }
-        }
-    }
-}
-
-impl Rung {
-    /// The programs that stand on it, each once.
-    fn programs(&self) -> Vec<&'static str> {
-        match self {
-            Self::RawTracepoint { program, .. } => vec![program],
-            Self::Packets { outgoing, incoming } => vec![outgoing, incoming],
-            Self::Syscalls(calls) => {
-                let mut programs: Vec<_> = calls.iter().map(|(program, _)| *program).collect();
-                programs.sort_unstable();
-                programs.dedup();
-                programs
-            }
-        }
-    }
-
-    /// What its programs are attached to.
-    fn points(&self) -> Vec<&'static str> {
-        match self {
-            Self::RawTracepoint { name, .. } => vec![name],
-            Self::Packets { .. } => vec!["cgroup_skb_egress", "cgroup_skb_ingress"],
-            Self::Syscalls(calls) => calls.iter().map(|(_, call)| *call).filter(|call| has_call(call)).collect(),
-        }
-    }
-}
+use super::offsets::Parameters;
+use rung::Rung;
+pub(crate) use syscalls::ensure_tracefs;
 
 /// A hook and its ladder.
 pub(crate) struct Ladder {
@@ -109,27 +64,15 @@ pub(crate) const LADDERS: &[Ladder] = &[
             ("opened", "sys_exit_creat"),
         ])],
     },
-    Ladder {
-        name: "file-delete",
-        rungs: &[Rung::Syscalls(&[("unlink", "sys_exit_unlink"), ("unlinkat", "sys_exit_unlinkat")])],
-    },
-    Ladder {
-        name: "file-rename",
-        rungs: &[Rung::Syscalls(&[
-            ("rename", "sys_exit_rename"),
-            ("renameat", "sys_exit_renameat"),
-            ("renameat", "sys_exit_renameat2"),
-        ])],
-    },
-    Ladder {
-        name: "file-chmod",
-        rungs: &[Rung::Syscalls(&[
-            ("chmod", "sys_exit_chmod"),
-            ("fchmod", "sys_exit_fchmod"),
-            ("fchmodat", "sys_exit_fchmodat"),
-            ("fchmodat", "sys_exit_fchmodat2"),
-        ])],
-    },
+    Ladder { name: "file-delete", rungs: files::DELETE },
+    Ladder { name: "file-rename", rungs: files::RENAME },
+    Ladder { name: "file-chmod", rungs: files::CHMOD },
+    Ladder { name: "file-link", rungs: files::LINK },
+    Ladder { name: "file-symlink", rungs: files::SYMLINK },
+    Ladder { name: "file-chown", rungs: files::CHOWN },
+    Ladder { name: "file-truncate", rungs: files::TRUNCATE },
+    Ladder { name: "file-ftruncate", rungs: files::FTRUNCATE },
+    Ladder { name: "file-attribute", rungs: files::ATTRIBUTE },
     Ladder {
         name: "connect",
         rungs: &[Rung::RawTracepoint { program: "connection_state", name: "inet_sock_set_state" }],
@@ -232,6 +175,10 @@ enum RungError {
     Cgroups(#[source] std::io::Error),
     #[error("the object has no program {0}")]
     NoProgram(&'static str),
+    #[error("the kernel's own BTF cannot be read")]
+    NoBtf,
+    #[error("the function takes {found:?} arguments and not {expected}")]
+    Parameters { expected: usize, found: Option<usize> },
     #[error("this kernel has none of these system calls")]
     NoCall,
     #[error("tracefs does not list the system calls")]
@@ -240,16 +187,25 @@ enum RungError {
     Refused(#[from] ProgramError),
 }
 
-/// Attaches what can be attached.
-pub(crate) fn attach_all(ebpf: &mut Ebpf) -> Vec<Hook> {
-    LADDERS.iter().map(|ladder| attach(ebpf, ladder)).collect()
+/// What is known of the kernel that programs are attached to.
+#[derive(Clone, Copy)]
+pub(crate) struct Kernel<'a> {
+    /// Its own type information, where it can be read.
+    pub(crate) btf: Option<&'a Btf>,
+    /// What its functions take.
+    pub(crate) parameters: Parameters,
 }
 
-fn attach(ebpf: &mut Ebpf, ladder: &Ladder) -> Hook {
+/// Attaches what can be attached.
+pub(crate) fn attach_all(ebpf: &mut Ebpf, kernel: Kernel<'_>) -> Vec<Hook> {
+    LADDERS.iter().map(|ladder| attach(ebpf, kernel, ladder)).collect()
+}
+
+fn attach(ebpf: &mut Ebpf, kernel: Kernel<'_>, ladder: &Ladder) -> Hook {
     let mut refused = Vec::new();
     let mut needless = false;
     for rung in ladder.rungs {
-        match attach_rung(ebpf, *rung) {
+        match attach_rung(ebpf, kernel, *rung) {
             Ok(()) => {
                 let (programs, points, detail) = (rung.programs(), rung.points(), refused.join("; "));
                 return Hook { name: ladder.name.to_owned(), rung: rung.to_string(), detail, programs, points };
@@ -274,8 +230,12 @@ fn attach(ebpf: &mut Ebpf, ladder: &Ladder) -> Hook {
     Hook { name: ladder.name.to_owned(), rung: "none".to_owned(), detail, programs: Vec::new(), points: Vec::new() }
 }
 
-fn attach_rung(ebpf: &mut Ebpf, rung: Rung) -> Result<(), RungError> {
+fn attach_rung(ebpf: &mut Ebpf, kernel: Kernel<'_>, rung: Rung) -> Result<(), RungError> {
     match rung {
+        Rung::FunctionEntry { program, function } => functions::attach_entry(ebpf, kernel, program, function)?,
+        Rung::FunctionExit { program, function, parameters } => {
+            functions::attach_exit(ebpf, kernel, program, function, parameters)?;
+        }
         Rung::RawTracepoint { program, name } => {
             let Some(Program::RawTracePoint(point)) = ebpf.program_mut(program) else {
                 return Err(RungError::NoProgram(program));
@@ -284,60 +244,16 @@ fn attach_rung(ebpf: &mut Ebpf, rung: Rung) -> Result<(), RungError> {
             point.attach(name)?;
         }
         Rung::Packets { outgoing, incoming } => packets::attach(ebpf, outgoing, incoming)?,
-        Rung::Syscalls(calls) => attach_syscalls(ebpf, calls)?,
-    }
-    Ok(())
-}
-
-/// All of the calls or none: a hook that misses some of its calls would be half blind and look whole.
-fn attach_syscalls(ebpf: &mut Ebpf, calls: &[(&'static str, &'static str)]) -> Result<(), RungError> {
-    let present: Vec<_> = calls.iter().filter(|(_, call)| has_call(call)).collect();
-    if present.is_empty() {
-        let listed = TRACEFS.iter().any(|root| Path::new(root).join("events/syscalls").exists());
-        return Err(if listed { RungError::NoCall } else { RungError::NoList });
-    }
-    let result = present.iter().try_for_each(|(program, call)| attach_syscall(ebpf, program, call));
-    if result.is_err() {
-        for (program, _) in present {
-            if let Some(Program::TracePoint(point)) = ebpf.program_mut(program)
-                && let Err(error) = point.unload()
-            {
-                tracing::debug!(program, %error, "cannot detach what the failed rung had attached");
+        Rung::Syscalls(calls) => syscalls::attach(ebpf, calls)?,
+        Rung::Together(parts) => {
+            let result = parts.iter().try_for_each(|part| attach_rung(ebpf, kernel, *part));
+            if result.is_err() {
+                parts.iter().flat_map(Rung::programs).for_each(|program| functions::detach(ebpf, program));
             }
+            result?;
         }
     }
-    result
-}
-
-fn attach_syscall(ebpf: &mut Ebpf, program: &'static str, call: &str) -> Result<(), RungError> {
-    let Some(Program::TracePoint(point)) = ebpf.program_mut(program) else { return Err(RungError::NoProgram(program)) };
-    // One program may serve several calls; it is loaded for the first.
-    match point.load() {
-        Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
-        Err(error) => return Err(error.into()),
-    }
-    point.attach("syscalls", call)?;
     Ok(())
-}
-
-fn has_call(name: &str) -> bool {
-    TRACEFS.iter().any(|root| Path::new(root).join("events/syscalls").join(name).exists())
-}
-
-const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
-
-/// Mounts tracefs where it belongs when nobody has: the ids of tracepoints are read there.
-pub(crate) fn ensure_tracefs() {
-    if TRACEFS.iter().any(|root| Path::new(root).join("events").exists()) {
-        return;
-    }
-    let nothing: Option<&str> = None;
-    let mounted = fs::create_dir_all(TRACEFS[0]).and_then(|()| {
-        Ok(nix::mount::mount(Some("tracefs"), TRACEFS[0], Some("tracefs"), nix::mount::MsFlags::empty(), nothing)?)
-    });
-    if let Err(error) = mounted {
-        tracing::warn!(%error, "cannot mount tracefs on {}: hooks on system calls will not hold", TRACEFS[0]);
-    }
 }
 
 /// An error with its causes, in one line that fits a host page: verifier logs are long, and their end says what is wrong.
@@ -372,14 +288,18 @@ mod tests {
     #[test]
     fn no_program_on_any_rung_is_too_much_for_the_verifier() {
         let layout = offsets::read(std::process::id()).map_err(load::LoadError::from);
-        let mut ebpf = match layout.and_then(|layout| load::load(&layout)) {
-            Ok(ebpf) => ebpf,
+        let loaded = layout.and_then(|layout| Ok((load::load(&layout)?, layout.parameters)));
+        let (mut ebpf, parameters) = match loaded {
+            Ok(loaded) => loaded,
             Err(error) => return println!("skipped: {error}"),
         };
         ensure_tracefs();
+        let btf = Btf::from_sys_fs().ok();
+        let kernel = Kernel { btf: btf.as_ref(), parameters };
         for rung in LADDERS.iter().flat_map(|ladder| ladder.rungs) {
             // A kernel may refuse a kind of program altogether, but then its verifier has nothing to say.
-            if let Err(RungError::Refused(ProgramError::LoadError { verifier_log, .. })) = attach_rung(&mut ebpf, *rung)
+            if let Err(RungError::Refused(ProgramError::LoadError { verifier_log, .. })) =
+                attach_rung(&mut ebpf, kernel, *rung)
             {
                 assert_eq!(verifier_log.to_string(), "", "{rung}");
             }

@@ -32,8 +32,10 @@ pub(crate) fn load(layout: &Layout) -> Result<Ebpf, LoadError> {
         return Err(LoadError::NoPrograms);
     }
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| LoadError::Cpus(error))?;
+    let cpus = u32::try_from(cpus).unwrap_or(u32::MAX);
     EbpfLoader::new()
-        .map_max_entries("SCRATCH", u32::try_from(cpus).unwrap_or(u32::MAX))
+        .map_max_entries("SCRATCH", cpus.saturating_mul(2))
+        .map_max_entries("BUSY", cpus)
         .btf(None)
         .override_global("OFFSETS", layout.offsets.as_bytes(), true)
         .override_global("SETTINGS", layout.settings.as_bytes(), true)

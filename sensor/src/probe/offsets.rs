@@ -58,6 +58,7 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("io_xattr", "filename"),
     ("io_connect", "addr"),
     ("io_connect", "addr_len"),
+    ("renamedata", "old_dentry"),
 ];
 
 /// Anonymous structs and unions nest a few levels in the kernel.
@@ -98,6 +99,21 @@ pub(crate) enum OffsetsError {
 pub(crate) struct Layout {
     pub(crate) offsets: Offsets,
     pub(crate) settings: Settings,
+    pub(crate) parameters: Parameters,
+}
+
+/// How many arguments functions of the kernel take: those of which programs read the result, which lies behind the arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Parameters([(&'static str, Option<usize>); FUNCTIONS.len()]);
+
+const FUNCTIONS: [&str; 7] =
+    ["vfs_unlink", "vfs_rename", "vfs_link", "vfs_symlink", "vfs_truncate", "chmod_common", "chown_common"];
+
+impl Parameters {
+    /// `None` when the kernel does not say, or was not asked.
+    pub(crate) fn of(&self, function: &str) -> Option<usize> {
+        self.0.iter().find(|(name, _)| *name == function)?.1
+    }
 }
 
 /// Reads the running kernel's layout.
@@ -119,7 +135,8 @@ pub(crate) fn read(own_pid: u32) -> Result<Layout, OffsetsError> {
         uring_operation_argument: uring_operation_argument(&btf).unwrap_or(ABSENT),
         ..Settings::UNKNOWN
     };
-    Ok(Layout { offsets, settings })
+    let parameters = Parameters(FUNCTIONS.map(|name| (name, function_parameters(&btf, name))));
+    Ok(Layout { offsets, settings, parameters })
 }
 
 /// The parser's mapped mode: a few MiB for a moment where its other mode takes tens, which the heap would keep. The kernel's own file
@@ -210,6 +227,12 @@ fn uring_operation_argument(btf: &Btf) -> Option<u32> {
     let is_byte = |parameter: &btf_rs::Parameter| matches!(btf.resolve_chained_type(parameter), Ok(Type::Typedef(found)) if btf.resolve_name(&found).is_ok_and(|name| name == "u8"));
     let at = prototype.parameters.iter().position(is_byte)?;
     u32::try_from(at.checked_sub(1)?).ok()
+}
+
+fn function_parameters(btf: &Btf, name: &str) -> Option<usize> {
+    let Type::Func(function) = btf.resolve_types_by_name(name).ok()?.pop()? else { return None };
+    let Type::FuncProto(prototype) = btf.resolve_chained_type(&function).ok()? else { return None };
+    Some(prototype.parameters.len())
 }
 
 fn enumerator(btf: &Btf, name: &str, value: &str) -> Option<u32> {

@@ -10,10 +10,12 @@
 mod exercise;
 #[cfg(test)]
 mod tests;
+mod touch;
 
 use std::{
     ffi::CStr,
     io,
+    path::Path,
     sync::{
         Arc,
         mpsc::{SyncSender, sync_channel},
@@ -73,11 +75,12 @@ impl Pulse {
     pub(super) fn take(
         ebpf: &mut Ebpf,
         hooks: Vec<Hook>,
+        folder: Option<&Path>,
         stop: Arc<OwnedFd>,
     ) -> Result<(Self, watch::Receiver<Vec<Hook>>), StartError> {
         let map = ebpf.take_map("PULSE").ok_or_else(|| StartError::Foreign("no map PULSE".to_owned()))?;
         let kernel = Array::try_from(map).map_err(|error| StartError::Foreign(format!("map PULSE: {error}")))?;
-        let ground = Ground::new().map_err(StartError::system("listen on the loopback for the pulse"))?;
+        let ground = Ground::new(folder).map_err(StartError::system("prepare the ground for the pulse"))?;
         let (told, hears) = watch::channel(hooks.clone());
         Ok((Self { kernel, ground, hooks, lessons: Vec::new(), told, stop }, hears))
     }

@@ -5,6 +5,7 @@ mod connection;
 mod exec;
 mod figures;
 mod file;
+mod file_race;
 mod lab;
 mod mount;
 mod network;

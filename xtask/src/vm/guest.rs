@@ -36,7 +36,7 @@ const PYTHON: &str = "/usr/bin/python3";
 
 /// Prints the files behind the modules that the tests' scripts use, and the folders that Python misses when they are not there.
 const LIST_MODULES: &str =
-    "import ctypes, encodings.idna, os, pty, random, resource, signal, socket, sys, threading, time, warnings
+    "import ctypes, encodings.idna, mmap, os, pty, random, resource, signal, socket, sys, threading, time, warnings
 print(*filter(os.path.isdir, sys.path), sep='\\n')
 print(*filter(None, (getattr(module, '__file__', None) for module in [*sys.modules.values()])), sep='\\n')";
 

@@ -3,9 +3,11 @@
 //!
 //! A hook on a point that is not in these tables is not exercised, and nothing is said of it.
 
-use std::{io, net::TcpListener, os::fd::AsFd as _, thread};
+use std::{io, net::TcpListener, os::fd::AsFd as _, path::Path, thread};
 
 use rustix::net::{AddressFamily, SocketType, connect, socket};
+
+use super::touch::{Touch, Touched};
 
 /// Something that passes a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub(super) enum Exercise {
     Name,
     /// A connection over the loopback to ourselves.
     Connection,
+    /// A step of the file system layer.
+    File(Touch),
 }
 
 /// Points that are no system calls.
@@ -26,6 +30,15 @@ const POINTS: &[(&str, Exercise)] = &[
     ("task_rename", Exercise::Name),
     ("inet_sock_set_state", Exercise::Connection),
     ("tcp_connect", Exercise::Connection),
+    ("security_path_unlink", Exercise::File(Touch::Unlink)),
+    ("vfs_unlink", Exercise::File(Touch::Unlink)),
+    ("security_path_rename", Exercise::File(Touch::Rename)),
+    ("vfs_rename", Exercise::File(Touch::Rename)),
+    ("security_path_link", Exercise::File(Touch::Link)),
+    ("vfs_link", Exercise::File(Touch::Link)),
+    ("chmod_common", Exercise::File(Touch::Mode)),
+    ("chown_common", Exercise::File(Touch::Owner)),
+    ("vfs_truncate", Exercise::File(Touch::Length)),
 ];
 
 macro_rules! calls {
@@ -62,18 +75,20 @@ impl Exercise {
 /// What exercises need.
 pub(super) struct Ground {
     listener: TcpListener,
+    touched: Touched,
 }
 
 impl Ground {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind("127.0.0.1:0")? })
+    /// `folder` is the sensor's own, if it has one.
+    pub(super) fn new(folder: Option<&Path>) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind("127.0.0.1:0")?, touched: Touched::new(folder)? })
     }
 
     /// Does it. `counted` gives what the kernel counted so far and is called right before and after, so that preparing is not counted.
     pub(super) fn heard(&self, exercise: Exercise, counted: impl Fn() -> Option<u64>) -> io::Result<u64> {
         let socket = match exercise {
             Exercise::Connection => Some(socket(AddressFamily::INET, SocketType::STREAM, None)?),
-            Exercise::Call(_) | Exercise::Thread | Exercise::Name => None,
+            Exercise::Call(_) | Exercise::Thread | Exercise::Name | Exercise::File(_) => None,
         };
         let unreadable = || io::Error::other("the counter cannot be read");
         let before = counted().ok_or_else(unreadable)?;
@@ -81,6 +96,7 @@ impl Ground {
             Exercise::Call(number) => fail(number),
             Exercise::Thread => drop(thread::Builder::new().spawn(|| ())?.join()),
             Exercise::Name => name_again(),
+            Exercise::File(touch) => self.touched.touch(touch)?,
             Exercise::Connection => {
                 if let Some(socket) = &socket {
                     connect(socket.as_fd(), &self.listener.local_addr()?)?;

@@ -97,6 +97,30 @@ except FileNotFoundError: pass";
 }
 
 #[test]
+fn symbolic_links_are_followed_where_the_rung_sees_what_the_kernel_took() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    fs::create_dir(folder.join("real")).unwrap();
+    std::os::unix::fs::symlink("real", folder.join("link")).unwrap();
+    for name in ["a", "b", "c"] {
+        fs::write(folder.join("real").join(name), "").unwrap();
+    }
+    let script = "os.unlink('link/a'); os.rename('link/b', 'link/d'); os.chmod('link/c', 0o600)";
+    let files = files_of(&mut lab, &folder, script);
+    let in_kernel = ["file-delete", "file-rename", "file-chmod"].iter().all(|hook| lab.rung(hook).contains("fexit:"));
+    let directory = folder.join(if in_kernel { "real" } else { "link" });
+    let expected = [
+        done(FileOperation::Delete, &directory.join("a")),
+        FileActivity {
+            previous_path: Some(bytes(&directory.join("b"))),
+            ..done(FileOperation::Rename, &directory.join("d"))
+        },
+        FileActivity { mode: Some(0o600), ..done(FileOperation::Chmod, &directory.join("c")) },
+    ];
+    assert_eq!(files, expected);
+}
+
+#[test]
 fn renames_carry_both_names() {
     let Some(mut lab) = Lab::open() else { return };
     let (_guard, folder) = folder();
@@ -120,6 +144,89 @@ f = os.open('a', os.O_RDONLY); os.fchmod(f, 0o600)
 d = os.open('.', os.O_RDONLY); os.chmod('a', 0o711, dir_fd=d)";
     let expected = [0o4755, 0o600, 0o711]
         .map(|mode| FileActivity { mode: Some(mode), ..done(FileOperation::Chmod, &folder.join("a")) });
+    assert_eq!(files_of(&mut lab, &folder, script), expected);
+}
+
+#[test]
+fn links_carry_the_other_name_and_what_they_say() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    fs::write(folder.join("a"), "").unwrap();
+    let script = "os.mkdir('d'); os.link('a', 'b')
+f = os.open('d', os.O_RDONLY); os.link('b', 'c', dst_dir_fd=f)
+os.symlink('../a', 'd/s'); os.symlink('/no where\\udcff', 't', dir_fd=f)
+try: os.link('a', 'b')
+except FileExistsError: pass";
+    let two = |operation, path: &str, other: BString| FileActivity {
+        previous_path: Some(other),
+        ..done(operation, &folder.join(path))
+    };
+    let expected = [
+        two(FileOperation::Link, "b", bytes(&folder.join("a"))),
+        two(FileOperation::Link, "d/c", bytes(&folder.join("b"))),
+        two(FileOperation::Symlink, "d/s", "../a".into()),
+        two(FileOperation::Symlink, "d/t", b"/no where\xff".into()),
+    ];
+    assert_eq!(files_of(&mut lab, &folder, script), expected);
+}
+
+#[test]
+fn owners_are_told_where_they_were_set() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    fs::write(folder.join("a"), "").unwrap();
+    std::os::unix::fs::symlink("a", folder.join("s")).unwrap();
+    let script = "os.chown('a', 1, 2); os.lchown('s', -1, 3)
+f = os.open('a', os.O_RDONLY); os.fchown(f, 4, -1)
+d = os.open('.', os.O_RDONLY); os.chown('a', 5, 6, dir_fd=d)";
+    let owned = |path: &str, uid, gid| FileActivity {
+        owner: Some(bongsu_event::Owner { uid, gid }),
+        ..done(FileOperation::Chown, &folder.join(path))
+    };
+    let expected = [
+        owned("a", Some(1), Some(2)),
+        owned("s", None, Some(3)),
+        owned("a", Some(4), None),
+        owned("a", Some(5), Some(6)),
+    ];
+    assert_eq!(files_of(&mut lab, &folder, script), expected);
+}
+
+#[test]
+fn lengths_that_are_set_are_told_but_not_of_memory() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    fs::write(folder.join("a"), "abc").unwrap();
+    let script = "os.truncate('a', 1); m = os.memfd_create('m'); os.ftruncate(m, 4096)
+f = os.open('a', os.O_RDWR); os.ftruncate(f, 0)";
+    let expected = [
+        done(FileOperation::Truncate, &folder.join("a")),
+        done(FileOperation::Write, &folder.join("a")),
+        done(FileOperation::Truncate, &folder.join("a")),
+    ];
+    let mut command = Command::new("/usr/bin/python3");
+    command.args(["-I", "-S", "-B", "-c", &format!("import os\n{script}")]).current_dir(&folder);
+    let (status, events) = lab.run(&mut command);
+    assert!(status.success());
+    assert_eq!(files(events, Path::new("/")), expected);
+}
+
+#[test]
+fn attributes_are_told_by_their_names() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    fs::write(folder.join("a"), "").unwrap();
+    // cap_net_raw+ep, as setcap(8) writes it.
+    let script = "caps = bytes.fromhex('0100000200200000000000000000000000000000')
+os.setxattr('a', 'security.capability', caps)
+f = os.open('a', os.O_RDONLY); os.setxattr(f, 'trusted.x', b'1')
+os.removexattr(f, 'trusted.x'); os.removexattr('a', 'security.capability')
+try: os.removexattr('a', 'trusted.x')
+except OSError: pass";
+    let expected = ["security.capability", "trusted.x", "trusted.x", "security.capability"].map(|name| FileActivity {
+        attribute: Some(name.into()),
+        ..done(FileOperation::SetAttribute, &folder.join("a"))
+    });
     assert_eq!(files_of(&mut lab, &folder, script), expected);
 }
 

@@ -48,6 +48,12 @@ impl Lab {
         Some(Self { probes, events, runtime, _alone: alone })
     }
 
+    /// What a hook stands on.
+    pub(super) fn rung(&self, hook: &str) -> String {
+        let hooks = self.probes.hooks.borrow();
+        hooks.iter().find(|found| found.name == hook).unwrap().rung.clone()
+    }
+
     /// Waits for something else than events.
     pub(super) fn wait<T>(&self, what: impl Future<Output = T>) -> T {
         self.runtime.block_on(what)

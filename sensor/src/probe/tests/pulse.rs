@@ -11,7 +11,7 @@ use bongsu_event::Activity;
 use tokio::time::timeout;
 
 use super::lab::Lab;
-use crate::probe::{Hook, SILENT};
+use crate::probe::{Hook, ProbeConfig, SILENT};
 
 /// What is promised: 30 s between two pulses, and 5 s.
 const KNOWN_WITHIN: Duration = Duration::from_secs(35);
@@ -25,7 +25,7 @@ fn cut(program: u32) {
         let says = |key: &str, value: &str| {
             info.lines().filter_map(|line| line.split_once(':')).any(|(name, said)| name == key && said.trim() == value)
         };
-        says("tp_name", "task_rename") && says("prog_id", &program.to_string())
+        info.contains("link_type:") && says("prog_id", &program.to_string())
     };
     let link: Vec<RawFd> = descriptors.filter(holds).collect();
     let [link] = link[..] else { panic!("not one link: {link:?}") };
@@ -49,7 +49,9 @@ fn pulse_time() -> Duration {
 
 #[test]
 fn a_hook_cut_off_behind_the_sensors_back_is_known_within_35_seconds_and_no_other_is_accused() {
-    let Some(mut lab) = Lab::open() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let config = ProbeConfig { folder: Some(folder.path().to_owned()), ..ProbeConfig::default() };
+    let Some(mut lab) = Lab::open_with(&config) else { return };
     let mut hooks = lab.probes.hooks.clone();
     let before = hooks.borrow_and_update().clone();
     assert_eq!(names(&before, SILENT), Vec::<String>::new());
@@ -60,6 +62,12 @@ fn a_hook_cut_off_behind_the_sensors_back_is_known_within_35_seconds_and_no_othe
         "file-open",
         "file-delete",
         "file-rename",
+        "file-chmod",
+        "file-link",
+        "file-chown",
+        "file-truncate",
+        "file-ftruncate",
+        "file-attribute",
         "connect",
         "accept",
         "bind",
@@ -68,13 +76,17 @@ fn a_hook_cut_off_behind_the_sensors_back_is_known_within_35_seconds_and_no_othe
         let hook = before.iter().find(|hook| hook.name == name).unwrap();
         assert!(!hook.detail.contains("not exercised"), "{hook:?}");
     }
+    let in_kernel = before.iter().any(|hook| hook.name == "file-delete" && hook.rung.contains("fexit:"));
     cut(lab.probes.figures.number("set_name").unwrap());
+    cut(lab.probes.figures.number(if in_kernel { "unlink_done" } else { "unlink" }).unwrap());
     let known = lab.wait(async { timeout(KNOWN_WITHIN, hooks.changed()).await });
     known.expect("in time").unwrap();
     let now = hooks.borrow().clone();
-    assert_eq!(names(&now, SILENT), ["set-name"]);
-    let hook = now.iter().find(|hook| hook.rung == SILENT).unwrap();
-    assert_eq!(hook.detail, "does not notice task_rename any more");
+    assert_eq!(names(&now, SILENT), ["set-name", "file-delete"]);
+    let details: Vec<&str> = now.iter().filter(|hook| hook.rung == SILENT).map(|hook| &*hook.detail).collect();
+    let deletions = if in_kernel { "security_path_unlink, vfs_unlink" } else { "sys_enter_unlink, sys_exit_unlink" };
+    assert_eq!(details[0], "does not notice task_rename any more");
+    assert_eq!(details[1], format!("does not notice {deletions} any more"));
     println!("learning and one pulse took {:?} of a processor", pulse_time());
 
     // The others go on.

@@ -98,7 +98,7 @@ fn ten_thousand_programs_as_fast_as_they_start_all_arrive() {
     assert_eq!(own.len(), EXECS, "each once");
     assert_eq!(own.into_iter().collect::<AHashSet<_>>(), expected, "with its own argument");
     let counters = lab.close().1;
-    assert_eq!(counters.ring_lost(), 0);
+    assert_eq!(counters.ring_lost(), 0, "{counters:?}");
     assert_eq!(counters.emitted(), counters.read());
     let per_exec = spent.as_nanos() / EXECS as u128;
     let rate = EXECS as f64 / took.as_secs_f64();
