@@ -8,12 +8,16 @@ pub const BATCH_PLAIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const BATCH_EVENTS_MAX: usize = 4_096;
 /// Ranges of shed numbers in a batch.
 pub const BATCH_SHED_RANGES_MAX: usize = 4_096;
-/// Arguments in all events of a batch together: an empty one is two bytes on the wire and twelve times that in memory.
+/// Arguments, variables and DNS records in all events of a batch together: an empty one is two bytes on the wire and twelve times that in memory.
 pub const BATCH_ARGS_MAX: usize = 262_144;
 /// Of an encoded event.
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
 /// Arguments in an event, those of ancestors included.
 pub const EVENT_ARGS_MAX: usize = 4_096;
+/// Variables of the environment in an event. The encoder cuts there; sensors keep fewer.
+pub const EVENT_ENVIRONMENT_MAX: usize = 2_048;
+/// Addresses in a DNS answer, and names. The encoder cuts there; sensors read fewer.
+pub const DNS_RECORDS_MAX: usize = 128;
 /// Of a process's own arguments together. The encoder cuts there and says so by `args_cut`.
 pub const PROCESS_ARGS_BYTES_MAX: usize = 64 * 1024;
 /// A process's own arguments. The encoder cuts there and says so by `args_cut`.

@@ -99,8 +99,14 @@ const EVENT_PROCESS: u64 = 2;
 const PROCESS_ARGS: u64 = 5;
 const PROCESS_ANCESTORS: u64 = 10;
 const ANCESTOR_ARGS: u64 = 4;
+const EVENT_EXEC: u64 = 4;
+const EXEC_ENVIRONMENT: u64 = 10;
+const EVENT_DNS: u64 = 13;
+const DNS_ANSWER: u64 = 3;
+const ANSWER_ADDRESSES: u64 = 2;
+const ANSWER_NAMES: u64 = 3;
 
-/// Checks an encoded `v1::Event` against the limits and counts its arguments. A field given twice counts twice: prost merges them.
+/// Checks an encoded `v1::Event` against the limits and counts its arguments, variables and DNS records. A field given twice counts twice: prost merges them.
 pub(crate) fn event_args(event: &[u8]) -> Result<usize, ScanError> {
     if event.len() > limits::EVENT_BYTES_MAX {
         return Err(ScanError::TooLong { what: "event", bytes: event.len(), max: limits::EVENT_BYTES_MAX });
@@ -120,7 +126,32 @@ pub(crate) fn event_args(event: &[u8]) -> Result<usize, ScanError> {
     if ancestors > Process::ANCESTORS_MAX {
         return Err(ScanError::TooMany { field: "process.ancestors", max: Process::ANCESTORS_MAX });
     }
-    Ok(args)
+    Ok(args + environment(event)? + dns_records(event)?)
+}
+
+fn environment(event: &[u8]) -> Result<usize, ScanError> {
+    let mut variables = 0;
+    for exec in contents(event, EVENT_EXEC) {
+        variables += count(exec?, EXEC_ENVIRONMENT)?;
+    }
+    bounded("exec.environment", variables, limits::EVENT_ENVIRONMENT_MAX)
+}
+
+fn dns_records(event: &[u8]) -> Result<usize, ScanError> {
+    let (mut addresses, mut names) = (0, 0);
+    for dns in contents(event, EVENT_DNS) {
+        for answer in contents(dns?, DNS_ANSWER) {
+            let answer = answer?;
+            addresses += count(answer, ANSWER_ADDRESSES)?;
+            names += count(answer, ANSWER_NAMES)?;
+        }
+    }
+    let addresses = bounded("dns.answer.addresses", addresses, limits::DNS_RECORDS_MAX)?;
+    Ok(addresses + bounded("dns.answer.names", names, limits::DNS_RECORDS_MAX)?)
+}
+
+fn bounded(field: &'static str, count: usize, max: usize) -> Result<usize, ScanError> {
+    if count > max { Err(ScanError::TooMany { field, max }) } else { Ok(count) }
 }
 
 fn contents(message: &[u8], number: u64) -> impl Iterator<Item = Result<&[u8], ScanError>> {

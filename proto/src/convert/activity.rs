@@ -13,7 +13,10 @@ use super::{
     DecodeError, log,
     process::{bytes, decode_credentials, encode_credentials, encode_key, key, optional},
 };
-use crate::v1::{self, event::Activity as Wire};
+use crate::{
+    limits,
+    v1::{self, event::Activity as Wire},
+};
 
 pub(super) fn encode(activity: &Activity) -> Wire {
     match activity {
@@ -28,7 +31,7 @@ pub(super) fn encode(activity: &Activity) -> Wire {
             upper_layer: exec.image.upper_layer,
             device: exec.device,
             links: exec.links,
-            environment: exec.environment.iter().map(bytes).collect(),
+            environment: exec.environment.iter().take(limits::EVENT_ENVIRONMENT_MAX).map(bytes).collect(),
         }),
         Activity::ExecFailed(failed) => {
             Wire::ExecFailed(v1::ExecFailed { path: bytes(&failed.path), error: failed.error.into() })

@@ -370,3 +370,27 @@ fn a_flood_of_empty_arguments_is_refused_before_it_costs_memory() {
     let bytes = v1::Event { process: Some(process), ..Default::default() }.encode_to_vec();
     assert_eq!(from_bytes(&bytes), Err(DecodeError::TooMany { field: "args", max: limits::EVENT_ARGS_MAX }));
 }
+
+#[test]
+fn a_flood_of_empty_variables_or_records_is_refused_before_it_costs_memory_and_never_sent() {
+    use v1::event::Activity as Wire;
+    let refused = |activity, field, max| {
+        let bytes = v1::Event { activity: Some(activity), ..Default::default() }.encode_to_vec();
+        assert_eq!(from_bytes(&bytes), Err(DecodeError::TooMany { field, max }));
+    };
+    let max = limits::EVENT_ENVIRONMENT_MAX;
+    let exec = v1::Exec { environment: vec![Vec::new(); max + 1], ..Default::default() };
+    refused(Wire::Exec(exec), "exec.environment", max);
+    let max = limits::DNS_RECORDS_MAX;
+    let dns = |answer| Wire::Dns(v1::Dns { answer: Some(answer), ..Default::default() });
+    let names = v1::DnsAnswer { names: vec![Vec::new(); max + 1], ..Default::default() };
+    refused(dns(names), "dns.answer.names", max);
+    let addresses = v1::DnsAnswer { addresses: vec![Vec::new(); max + 1], ..Default::default() };
+    refused(dns(addresses), "dns.answer.addresses", max);
+
+    let environment = vec![BString::from("A=b"); limits::EVENT_ENVIRONMENT_MAX + 1];
+    let exec = Exec { environment, ..Exec::default() };
+    let event = Event { activity: Activity::Exec(exec), ..bare_process(Vec::new(), Vec::new()) };
+    let Activity::Exec(read) = from_bytes(&to_bytes(&event).unwrap()).unwrap().activity else { panic!("no exec") };
+    assert_eq!(read.environment.len(), limits::EVENT_ENVIRONMENT_MAX);
+}

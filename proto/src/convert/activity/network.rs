@@ -5,7 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use bongsu_event::{ConnectResult, Dns, DnsAnswer, NetworkActivity, NetworkOperation, TlsHello, Traffic, Transport};
 
 use super::{DecodeError, byte, bytes, invalid, port};
-use crate::v1::{self, network};
+use crate::{
+    limits,
+    v1::{self, network},
+};
 
 pub(super) fn encode(activity: &NetworkActivity) -> v1::Network {
     let operation = match activity.operation {
@@ -93,8 +96,8 @@ pub(super) fn encode_dns(dns: &Dns) -> v1::Dns {
         kind: dns.kind.into(),
         answer: dns.answer.as_ref().map(|answer| v1::DnsAnswer {
             code: answer.code.into(),
-            addresses: answer.addresses.iter().copied().map(encode_address).collect(),
-            names: answer.names.iter().map(bytes).collect(),
+            addresses: answer.addresses.iter().copied().take(limits::DNS_RECORDS_MAX).map(encode_address).collect(),
+            names: answer.names.iter().take(limits::DNS_RECORDS_MAX).map(bytes).collect(),
         }),
         transport: encode_transport(dns.transport).into(),
         server: Some(encode_endpoint(dns.server)),
