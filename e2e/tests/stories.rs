@@ -10,4 +10,5 @@ mod stories {
     mod identity;
     mod rotation;
     mod storm;
+    mod techniques;
 }
