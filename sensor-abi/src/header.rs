@@ -36,6 +36,8 @@ pub enum Kind {
     Rename = 20,
     /// A [`crate::File`] whose mode changed.
     Chmod = 21,
+    /// A [`crate::File`] closed by the last who had it open for writing, and changed meanwhile.
+    CloseWrite = 22,
     /// A [`crate::File`] given one more name; the previous path is the other one.
     Link = 23,
     /// A symbolic link made, as a [`crate::File`]; the name of the previous path is what it says.
@@ -91,6 +93,7 @@ impl Kind {
         Self::Delete,
         Self::Rename,
         Self::Chmod,
+        Self::CloseWrite,
         Self::Link,
         Self::Symlink,
         Self::Chown,

@@ -81,13 +81,23 @@ offsets! {
     files_table: "files_struct"."fdt",
     table_files: "fdtable"."fd",
     table_len: "fdtable"."max_fds",
+    table_open: "fdtable"."open_fds",
     path_mount: "path"."mnt",
     path_dentry: "path"."dentry",
     file_inode: "file"."f_inode",
     file_mode: "file"."f_mode",
     file_path: "file"."f_path",
     file_private: "file"."private_data",
+    /// How many hold the file open; absent since 6.13.
+    file_count: "file"."f_count",
+    /// The same, less one; since 6.13.
+    file_others: "file"."f_ref",
     inode_number: "inode"."i_ino",
+    inode_size: "inode"."i_size",
+    /// Seconds; in some kernels the nanoseconds follow.
+    inode_modified: "inode"."i_mtime_sec"|"i_mtime"|"__i_mtime",
+    /// Absent where they follow the seconds.
+    inode_modified_ns: "inode"."i_mtime_nsec",
     inode_mode: "inode"."i_mode",
     inode_links: "inode"."i_nlink"|"__i_nlink",
     /// i_gid follows in every kernel.

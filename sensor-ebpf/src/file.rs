@@ -1,7 +1,7 @@
 //! From descriptors and pointers of a program to files and paths of the kernel.
 
 use aya_ebpf::{EbpfContext, helpers::bpf_get_current_pid_tgid, programs::TracePointContext};
-use bongsu_sensor_abi::{File, Kind, PathText};
+use bongsu_sensor_abi::{ABSENT, File, Kind, PathText};
 
 use crate::{
     asked::Call,
@@ -45,6 +45,21 @@ impl OpenFile {
         self.0 + offset!(file_path)
     }
 
+    /// What tells it from all other files that are open.
+    #[inline(always)]
+    pub(crate) fn address(self) -> u64 {
+        self.0
+    }
+
+    /// How many hold it: descriptors of any process, mappings, calls that are under way.
+    #[inline(always)]
+    pub(crate) fn holders(self) -> u64 {
+        match offset!(file_others) {
+            absent if absent == ABSENT as u64 => read(self.0 + offset!(file_count)),
+            offset => read::<u64>(self.0 + offset).wrapping_add(1),
+        }
+    }
+
     /// The kernel's FMODE bits.
     #[inline(always)]
     pub(crate) fn mode(self) -> u32 {
@@ -70,6 +85,15 @@ impl OpenFile {
         }
         Some(read(self.private() + offset!(socket_sock)))
     }
+}
+
+/// What writing to a file changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct State {
+    size: u64,
+    modified: u64,
+    modified_ns: u64,
 }
 
 /// A `struct inode`, by its address.
@@ -109,6 +133,17 @@ impl Inode {
     #[inline(always)]
     pub(crate) fn number(self) -> u64 {
         read(self.0 + offset!(inode_number))
+    }
+
+    /// Its size, and when it was modified last.
+    #[inline(always)]
+    pub(crate) fn state(self) -> State {
+        let modified = self.0 + offset!(inode_modified);
+        let modified_ns = match offset!(inode_modified_ns) {
+            absent if absent == ABSENT as u64 => read(modified + 8),
+            offset => u64::from(read::<u32>(self.0 + offset)),
+        };
+        State { size: read(self.0 + offset!(inode_size)), modified: read(modified), modified_ns }
     }
 
     /// The device it lies on, in the kernel's encoding.

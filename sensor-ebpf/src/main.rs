@@ -23,6 +23,7 @@ mod socket;
 mod tamper;
 mod task;
 mod walk;
+mod writing;
 
 /// The kernel checks this before it lets a program use the tracing helpers.
 #[unsafe(no_mangle)]

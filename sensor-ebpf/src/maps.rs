@@ -15,6 +15,7 @@ use crate::{
     pending::Pending,
     record::Scratch,
     tamper::Repeated,
+    writing::Writing,
 };
 
 /// Fork, exec, exit and credentials: rare, and the rest makes no sense without them. A file storm cannot push them out.
@@ -70,6 +71,11 @@ pub(crate) static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(40
 /// for longest is forgotten, and its end is not told.
 #[map]
 pub(crate) static OPEN: LruHashMap<u64, Open> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Regular files that are open for writing, by their `struct file`. Each leaves when its last descriptor is closed; when there are more, the one
+/// opened longest ago is forgotten, and its closing is not told.
+#[map]
+pub(crate) static WRITING: LruHashMap<u64, Writing> = LruHashMap::with_max_entries(8192, 0);
 
 /// Capabilities at the entry of capset(2), by thread; as above.
 #[map]

@@ -10,6 +10,7 @@ mod bpf;
 mod capabilities;
 mod chmod;
 mod chown;
+mod close;
 mod connect;
 mod credentials;
 mod delete;

@@ -143,6 +143,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         Kind::Chown => Action::File(file::chown(bytes)?),
         Kind::Truncate => Action::File(file::file(bytes, FileOperation::Truncate)?),
         Kind::SetAttribute => Action::File(file::file(bytes, FileOperation::SetAttribute)?),
+        Kind::CloseWrite => Action::File(file::file(bytes, FileOperation::CloseWrite)?),
         Kind::Mount => Action::Mount(mount::mount(bytes, MountOperation::Mount)?),
         Kind::Unmount => Action::Mount(mount::mount(bytes, MountOperation::Unmount)?),
         Kind::Connect => Action::Network(network(&head(bytes)?, NetworkOperation::Connect)?),

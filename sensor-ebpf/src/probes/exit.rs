@@ -23,7 +23,7 @@ pub(crate) fn exit(context: RawTracePointContext) -> i32 {
 }
 
 #[inline(always)]
-fn is_last(context: &RawTracePointContext) -> bool {
+pub(crate) fn is_last(context: &RawTracePointContext) -> bool {
     if setting!(exit_tells_last) == 1 {
         return raw_argument(context, 1) & 0xff != 0;
     }

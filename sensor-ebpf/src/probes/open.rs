@@ -9,6 +9,7 @@ use crate::{
     probes::memory::memory_opened,
     record::{Draft, Ring, is_own},
     task::Task,
+    writing::Writing,
 };
 
 /// FMODE_WRITE.
@@ -46,6 +47,10 @@ pub(crate) fn tell(descriptor: u64) -> Option<()> {
     } else {
         Kind::Write
     };
+    if mode & WRITE != 0 {
+        // Whether or not the opening itself is told.
+        Writing::begins(file, inode);
+    }
     let family = if kind as u32 == Kind::Read as u32 { Family::Sensitive } else { Family::File };
     let draft = Draft::charged::<File>(family)?;
     let walk_len = draft.path(file.path(), File::PATH_CUT);

@@ -32,6 +32,11 @@ pub(crate) struct Ladder {
 pub(crate) const LADDERS: &[Ladder] = &[
     Ladder { name: "exec", rungs: &[Rung::RawTracepoint { program: "exec", name: "sched_process_exec" }] },
     Ladder { name: "fork", rungs: &[Rung::RawTracepoint { program: "fork", name: "sched_process_fork" }] },
+    // Before exit: programs at one point run in the order in which they are attached, and the end is told last.
+    Ladder {
+        name: "file-close-write-exit",
+        rungs: &[Rung::RawTracepoint { program: "files_left", name: "sched_process_exit" }],
+    },
     Ladder { name: "exit", rungs: &[Rung::RawTracepoint { program: "exit", name: "sched_process_exit" }] },
     Ladder {
         name: "exec-failed",
@@ -62,6 +67,15 @@ pub(crate) const LADDERS: &[Ladder] = &[
             ("opened", "sys_exit_openat"),
             ("opened", "sys_exit_openat2"),
             ("opened", "sys_exit_creat"),
+        ])],
+    },
+    Ladder {
+        name: "file-close-write",
+        rungs: &[Rung::Syscalls(&[
+            ("close_asked", "sys_enter_close"),
+            ("close_range_asked", "sys_enter_close_range"),
+            ("replace_asked", "sys_enter_dup2"),
+            ("replace_asked", "sys_enter_dup3"),
         ])],
     },
     Ladder { name: "file-delete", rungs: files::DELETE },

@@ -1,6 +1,7 @@
 //! The real programs in the real kernel, and real actions. Skipped, with the reason printed, only where there is no root or no BPF.
 
 mod budget;
+mod close;
 mod connection;
 mod exec;
 mod figures;
