@@ -70,6 +70,10 @@ pub enum Kind {
     Dns = 39,
     /// The first [`crate::Packet`] of a TLS client.
     Tls = 40,
+    /// [`crate::Authentication`].
+    Authentication = 49,
+    /// [`crate::ShellLine`].
+    ShellLine = 50,
     /// [`crate::Noisy`].
     Suppressed = 51,
     /// [`crate::IoUring`].
@@ -110,6 +114,8 @@ impl Kind {
         Self::Receive,
         Self::Dns,
         Self::Tls,
+        Self::Authentication,
+        Self::ShellLine,
         Self::Suppressed,
         Self::IoUring,
     ];

@@ -201,6 +201,7 @@ offsets! {
     regs_1: "pt_regs"."si"|"regs",
     regs_2: "pt_regs"."dx"|"regs",
     regs_3: "pt_regs"."r10"|"regs",
+    regs_stack: "pt_regs"."sp",
 }
 
 // SAFETY: repr(C) and only u32.

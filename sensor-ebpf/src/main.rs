@@ -12,6 +12,7 @@ mod budget;
 mod connection;
 mod file;
 mod globals;
+mod login;
 mod maps;
 mod packet;
 mod pending;

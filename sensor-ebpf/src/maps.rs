@@ -5,13 +5,14 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use bongsu_sensor_abi::{
-    Capabilities, Counters, Creds, FAMILIES, OTHER_RING_BYTES, PROCESS_RING_BYTES, Pulse, SENSITIVE_MAX, SPENDERS_MAX,
-    Spender, Spent,
+    Capabilities, Counters, Creds, FAMILIES, ITEM_MAX, OTHER_RING_BYTES, PROCESS_RING_BYTES, Pulse, SENSITIVE_MAX,
+    SPENDERS_MAX, Spender, Spent,
 };
 
 use crate::{
     asked::Asked,
     connection::{Attempt, Open, Owner, Peer},
+    login::{Call, Item},
     pending::Pending,
     record::Scratch,
     tamper::Repeated,
@@ -92,6 +93,14 @@ pub(crate) static OWNERS: LruHashMap<u64, Owner> = LruHashMap::with_max_entries(
 /// When a datagram to or from a peer was last told. What falls out is told once more than it need be.
 #[map]
 pub(crate) static PEERS: LruHashMap<Peer, u64> = LruHashMap::with_max_entries(8192, 0);
+
+/// What the functions of libpam were called with that have not returned yet, by thread. One that never returns leaves its entry to be evicted.
+#[map]
+pub(crate) static PAM_CALLS: LruHashMap<Call, [u64; 3]> = LruHashMap::with_max_entries(1024, 0);
+
+/// What programs told PAM, by handle: four items each, so 512 logins at a time. Of more, those that did nothing for longest are told without names.
+#[map]
+pub(crate) static PAM_ITEMS: LruHashMap<Item, [u8; ITEM_MAX]> = LruHashMap::with_max_entries(2048, 0);
 
 /// Which of the sensor's threads makes calls for the hooks to see, and how often they saw one.
 #[map]

@@ -26,7 +26,7 @@ use crate::{
     identity::{Identity, tls},
     kernel::Kernel,
     mask::Masker,
-    probe::ProbeConfig,
+    probe::{self, ProbeConfig},
     spool::{self, Spool, owner},
     tail,
     uplink::{self, Uplink},
@@ -192,6 +192,7 @@ fn start_kernel(config: &Config, state_dir: &Path) -> anyhow::Result<(Kernel, Ke
         environment: config.environment.clone(),
         budgets: config.budgets,
         folder: Some(state_dir.to_owned()),
+        shells: if config.shell_lines { probe::shells() } else { Vec::new() },
         ..ProbeConfig::default()
     };
     let (kernel, events) =

@@ -87,6 +87,8 @@ pub(crate) struct Config {
     pub(crate) environment: Environment,
     /// What each process may have told of it.
     pub(crate) budgets: Budgets,
+    /// Whether lines typed into shells are events.
+    pub(crate) shell_lines: bool,
 }
 
 /// What is kept of an environment. It holds secrets more often than not, so nothing unless somebody asks.
@@ -170,6 +172,7 @@ impl Default for Config {
             sensitive_paths: DEFAULT_SENSITIVE.iter().map(PathBuf::from).collect(),
             environment: Environment::Nothing,
             budgets: Budgets::default(),
+            shell_lines: false,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod dns;
 mod file;
 pub(crate) mod hello;
+mod login;
 mod mount;
 mod network;
 mod path;
@@ -16,8 +17,8 @@ mod tests;
 mod uring;
 
 use bongsu_event::{
-    Activity, Capabilities, FileOperation, IoUring, Mount, MountOperation, NamespaceChange, NetworkActivity,
-    NetworkOperation,
+    Activity, Authentication, Capabilities, FileOperation, IoUring, Mount, MountOperation, NamespaceChange,
+    NetworkActivity, NetworkOperation,
 };
 use bongsu_sensor_abi::{self as abi, Creds, Family, Header, Kind, Record, TaskRef};
 use bstr::BString;
@@ -68,6 +69,10 @@ pub(crate) enum Action {
     },
     Namespace(NamespaceChange),
     Tamper(TamperAction),
+    Authentication(Authentication),
+    ShellLine {
+        line: BString,
+    },
     File(FileAction),
     IoUring(IoUring),
     Mount(Mount),
@@ -160,6 +165,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         }
         Kind::Tls => Action::Packet(network::tls(bytes)?.map(Box::new)),
         Kind::IoUring => Action::IoUring(uring::ring(bytes)?),
+        Kind::Authentication => login::authentication(&head(bytes)?),
+        Kind::ShellLine => login::shell_line(bytes)?,
     };
     Ok(Decoded { time_ns: header.time_ns, task: header.task, action })
 }

@@ -136,6 +136,8 @@ impl Enricher {
             }
             Action::Namespace(change) => (self.process(task), Activity::Namespace(change)),
             Action::Tamper(action) => (self.process(task), self.tamper(action)),
+            Action::Authentication(said) => (self.process(task), Activity::Authentication(said)),
+            Action::ShellLine { line } => (self.process(task), Activity::ShellLine { line }),
             Action::File(file) => {
                 let FileAction { operation, path, previous_path, mode, owner, attribute, identity: _ } = file;
                 let file = FileActivity { operation, path, previous_path, mode, owner, attribute };

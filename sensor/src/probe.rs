@@ -15,6 +15,7 @@
 mod attach;
 mod counters;
 mod figures;
+mod library;
 mod load;
 mod offsets;
 mod pulse;
@@ -38,6 +39,7 @@ use tokio::sync::{mpsc, watch};
 pub(crate) use attach::Hook;
 pub(crate) use counters::Counters;
 pub(crate) use figures::{Figure, Figures, Statistics};
+pub(crate) use library::shells;
 #[cfg(test)]
 pub(crate) use pulse::SILENT;
 
@@ -67,6 +69,10 @@ pub(crate) struct ProbeConfig {
     pub(crate) folder: Option<PathBuf>,
     /// Hooks stand where they stand on kernels that refuse programs on functions: for tests, which compare.
     pub(crate) tracepoints_only: bool,
+    /// Where PAM's library may lie.
+    pub(crate) pam: Vec<PathBuf>,
+    /// Where the function lies by which shells read lines; nothing when their lines are no event.
+    pub(crate) shells: Vec<PathBuf>,
 }
 
 impl Default for ProbeConfig {
@@ -78,6 +84,8 @@ impl Default for ProbeConfig {
             budgets: Budgets::default(),
             folder: None,
             tracepoints_only: false,
+            pam: library::pam(),
+            shells: Vec::new(),
         }
     }
 }
@@ -164,8 +172,10 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
     // The kernel's type information is by far the largest thing the sensor ever holds: it goes before anything else comes.
     let btf = if config.tracepoints_only { None } else { Btf::from_sys_fs().ok() };
     let kernel = attach::Kernel { btf: btf.as_ref(), parameters: layout.parameters };
-    let hooks = attach::attach_all(&mut ebpf, kernel);
+    let mut hooks = attach::attach_all(&mut ebpf, kernel);
     drop(btf);
+    let (mut libraries, more) = library::Libraries::attach(&mut ebpf, &config.pam, &config.shells);
+    hooks.extend(more);
     let figures = Figures::of(&ebpf);
     // Loading takes more memory than running ever will: it goes back before anything else comes.
     heap::release();
@@ -183,6 +193,8 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
     let stop = Arc::new(stop);
     let (pulse, hooks) = pulse::Pulse::take(&mut ebpf, hooks, config.folder.as_deref(), Arc::clone(&stop))?;
     let sensitive = sensitive::Sensitive::start(sensitive, config.sensitive_paths.clone(), config.passwd.clone())?;
+    let (told, moved) = pulse.told();
+    libraries.tell(told, moved);
     let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
     let probes = Probes {
         hooks,
@@ -191,7 +203,7 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
         ledger: Arc::clone(&ledger),
         stop: Arc::clone(&stop),
     };
-    let reader = reader::Reader::new(ebpf, rings, ledger, (sensitive, suppression), enricher, sender, stop);
+    let reader = reader::Reader::new(ebpf, rings, ledger, (sensitive, suppression, libraries), enricher, sender, stop);
     std::thread::Builder::new()
         .name("probe-reader".to_owned())
         .spawn(move || reader.run())

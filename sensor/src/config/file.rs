@@ -51,6 +51,7 @@ pub(super) fn read(table: Table) -> Result<Config, Vec<Mistake>> {
         }
         config.environment =
             probes.take("environment", "true, false or a list of names", environment).unwrap_or(config.environment);
+        config.shell_lines = probes.take("shell_lines", "true or false", Value::as_bool).unwrap_or(config.shell_lines);
         probes.end();
     }
     if let Some(mut budget) = root.section("budget") {
@@ -188,7 +189,7 @@ mod tests {
     fn a_full_configuration_is_read() {
         let config = parse(
             "[[log]]\npath = \"/a\"\n[[log]]\npath = \"/b\"\n[spool]\nbytes_max = 33554432\n[mask]\nenabled = false\n\
-             [probes]\nenabled = false\nsensitive_paths = [\"/s\"]\nenvironment = [\"LD_PRELOAD\"]\n\
+             [probes]\nenabled = false\nsensitive_paths = [\"/s\"]\nenvironment = [\"LD_PRELOAD\"]\nshell_lines = true\n\
              [budget]\nfile_per_second = 7\nfile_burst = 9\ntamper_per_second = 0\n",
         );
         let mut budgets = Budgets::default();
@@ -201,6 +202,7 @@ mod tests {
             sensitive_paths: vec!["/s".into()],
             environment: Environment::Named(vec!["LD_PRELOAD".into()]),
             budgets,
+            shell_lines: true,
         };
         assert_eq!(config, Ok(expected));
         assert_eq!(parse(""), Ok(Config::default()));
@@ -211,7 +213,7 @@ mod tests {
         let mistakes = parse(
             "colour = 1\nmask = 3\n[[log]]\npath = \"relative\"\n[[log]]\npth = \"/x\"\n[[log]]\npath = \"/a\"\n[[log]]\n\
              path = \"/a\"\n[spool]\nbytes_max = 5\nbytes = 1\n[probes]\nenabled = \"yes\"\nsensitive_paths = [\"/ok\", 3, \"~/x/*\", \"/a[\"]\n\
-             environment = [\"A=b\"]\n[budget]\nfile_burst = 0\nfile = 3\n",
+             environment = [\"A=b\"]\nshell_lines = 1\n[budget]\nfile_burst = 0\nfile = 3\n",
         )
         .unwrap_err();
         let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
@@ -223,6 +225,7 @@ mod tests {
             "probes.sensitive_paths[1]: must be an absolute path, or begin with ~/",
             "probes.sensitive_paths[3]: is no pattern: Pattern syntax error near position 2: invalid range pattern",
             "probes.environment: must be true, false or a list of names, not array",
+            "probes.shell_lines: must be true or false, not integer",
             "budget.file_burst: must be 1 to 10000000",
             "budget.file: is no setting",
             "log[0].path: must be an absolute path",

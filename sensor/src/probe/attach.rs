@@ -182,7 +182,7 @@ pub(crate) struct Hook {
 
 /// Why a rung does not hold.
 #[derive(Debug, thiserror::Error)]
-enum RungError {
+pub(super) enum RungError {
     #[error("no cgroup2 hierarchy is mounted (or /proc/self/mountinfo does not say where)")]
     NoCgroups,
     #[error("cannot open the root of the cgroup tree")]
@@ -271,7 +271,7 @@ fn attach_rung(ebpf: &mut Ebpf, kernel: Kernel<'_>, rung: Rung) -> Result<(), Ru
 }
 
 /// An error with its causes, in one line that fits a host page: verifier logs are long, and their end says what is wrong.
-fn chain(error: &RungError) -> String {
+pub(super) fn chain(error: &RungError) -> String {
     const DETAIL_MAX: usize = 600;
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -294,7 +294,7 @@ fn chain(error: &RungError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::{load, offsets};
+    use crate::probe::{library, load, offsets};
 
     /// A tenth of where verifiers give up. Kernels differ in how they count, so one that comes this far here will not load elsewhere.
     const STEPS_MAX: u32 = 100_000;
@@ -318,6 +318,8 @@ mod tests {
                 assert_eq!(verifier_log.to_string(), "", "{rung}");
             }
         }
+        let shells = library::shells();
+        let _hooks = library::Libraries::attach(&mut ebpf, &library::pam(), &shells);
         for (name, program) in ebpf.programs() {
             // Kernels tell this since 5.16.
             let Some(steps) = program.info().ok().and_then(|info| info.verified_instruction_count()) else { continue };

@@ -35,7 +35,7 @@ use rustix::{
 };
 use tokio::sync::watch;
 
-use super::{Hook, StartError};
+use super::{Hook, StartError, library::Moved};
 use exercise::{Exercise, Ground};
 
 /// Silence is known within this and the moment that a pulse takes.
@@ -67,6 +67,8 @@ pub(super) struct Pulse {
     hooks: Vec<Hook>,
     lessons: Vec<Lesson>,
     told: watch::Sender<Vec<Hook>>,
+    /// What other files than at the start are watched by.
+    moved: Moved,
     stop: Arc<OwnedFd>,
 }
 
@@ -82,7 +84,13 @@ impl Pulse {
         let kernel = Array::try_from(map).map_err(|error| StartError::Foreign(format!("map PULSE: {error}")))?;
         let ground = Ground::new(folder).map_err(StartError::system("prepare the ground for the pulse"))?;
         let (told, hears) = watch::channel(hooks.clone());
-        Ok((Self { kernel, ground, hooks, lessons: Vec::new(), told, stop }, hears))
+        let (lessons, moved) = (Vec::new(), Moved::default());
+        Ok((Self { kernel, ground, hooks, lessons, told, moved, stop }, hears))
+    }
+
+    /// For who moves hooks to other files.
+    pub(super) fn told(&self) -> (watch::Sender<Vec<Hook>>, Moved) {
+        (self.told.clone(), self.moved.clone())
     }
 
     /// In a thread of its own. Returns when it has learned what to expect, which takes milliseconds.
@@ -135,11 +143,7 @@ impl Pulse {
         let mut unknown = Vec::new();
         for hook in self.hooks.iter_mut().filter(|hook| !hook.points.is_empty() && !exercised(hook, &known)) {
             unknown.push(hook.name.clone());
-            hook.detail = [&*hook.detail, NOT_EXERCISED]
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .collect::<Vec<_>>()
-                .join("; ");
+            not_exercised(hook);
         }
         self.told.send_replace(self.hooks.clone());
         tracing::info!(
@@ -172,8 +176,9 @@ impl Pulse {
             (0..TRIES).all(|_| self.heard(lesson.exercise).is_some_and(|heard| heard < lesson.answers))
         };
         let silent: Vec<Exercise> = self.lessons.iter().filter(is_silent).map(|lesson| lesson.exercise).collect();
-        let now = judged(&self.hooks, &silent);
+        let mut now = judged(&self.hooks, &silent);
         self.told.send_if_modified(|told| {
+            self.moved.over(&mut now);
             for (hook, before) in now.iter().zip(&*told).filter(|(hook, before)| hook != before) {
                 if hook.rung == SILENT {
                     tracing::warn!(
@@ -189,6 +194,14 @@ impl Pulse {
             *told = now;
             changed
         });
+    }
+}
+
+/// Has a hook that stands somewhere say that the pulse does not reach it.
+pub(super) fn not_exercised(hook: &mut Hook) {
+    if !hook.points.is_empty() {
+        let comma = if hook.detail.is_empty() { "" } else { "; " };
+        hook.detail = format!("{}{comma}{NOT_EXERCISED}", hook.detail);
     }
 }
 

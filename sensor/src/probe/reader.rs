@@ -17,7 +17,7 @@ use rustix::{
 };
 use tokio::sync::mpsc;
 
-use super::{counters::Ledger, ring::Rings, sensitive::Sensitive, suppression::Suppression};
+use super::{counters::Ledger, library::Libraries, ring::Rings, sensitive::Sensitive, suppression::Suppression};
 use crate::{
     decode::{Action, Decoded},
     enrich::{Enricher, clock::since_boot_ns},
@@ -47,6 +47,7 @@ pub(super) struct Reader {
     ledger: Arc<Ledger>,
     sensitive: Sensitive,
     suppression: Suppression,
+    libraries: Libraries,
     enricher: Enricher,
     sender: mpsc::Sender<Vec<Event>>,
     stop: Arc<OwnedFd>,
@@ -67,12 +68,23 @@ impl Reader {
         ebpf: Ebpf,
         rings: Rings,
         ledger: Arc<Ledger>,
-        (sensitive, suppression): (Sensitive, Suppression),
+        (sensitive, suppression, libraries): (Sensitive, Suppression, Libraries),
         enricher: Enricher,
         sender: mpsc::Sender<Vec<Event>>,
         stop: Arc<OwnedFd>,
     ) -> Self {
-        Self { ebpf: Some(ebpf), rings, ledger, sensitive, suppression, enricher, sender, stop, waiting: Vec::new() }
+        Self {
+            ebpf: Some(ebpf),
+            rings,
+            ledger,
+            sensitive,
+            suppression,
+            libraries,
+            enricher,
+            sender,
+            stop,
+            waiting: Vec::new(),
+        }
     }
 
     /// Runs until it is stopped or nobody receives any more.
@@ -94,6 +106,9 @@ impl Reader {
         loop {
             self.enricher.refresh();
             self.sensitive.refresh();
+            if let Some(ebpf) = &mut self.ebpf {
+                self.libraries.refresh(ebpf);
+            }
             let horizon = since_boot_ns().saturating_sub(HOLD_NS);
             let empty = self.read();
             if let Err(end) = self.send(horizon) {
@@ -142,6 +157,7 @@ impl Reader {
             }
             let Some(event) = self.enricher.enrich(decoded) else { continue };
             self.sensitive.follow(&event.activity);
+            self.libraries.follow(&event.activity);
             batch.push(event);
             if batch.len() >= BATCH_MAX {
                 hand_over(&self.sender, std::mem::take(&mut batch))?;

@@ -19,7 +19,7 @@ use crate::{
 pub(super) const PASSED: &str = "vm-test: the tests ended with 0";
 
 /// What the tests run, and busybox for the init script.
-const PROGRAMS: [&str; 11] = [
+const PROGRAMS: [&str; 14] = [
     "/bin/busybox",
     "/bin/sh",
     "/bin/true",
@@ -30,9 +30,16 @@ const PROGRAMS: [&str; 11] = [
     "/bin/mount",
     "/bin/readlink",
     "/usr/bin/unshare",
+    "/bin/bash",
+    "/bin/mv",
+    "/bin/su",
     PYTHON,
 ];
 const PYTHON: &str = "/usr/bin/python3";
+
+/// PAM, and modules whose answers are known: below the folder of the libraries of this architecture, where PAM looks for them.
+const PAM: [&str; 4] = ["libpam.so.0", "security/pam_permit.so", "security/pam_deny.so", "security/pam_rootok.so"];
+const PAM_SU: &str = "auth sufficient pam_rootok.so\naccount required pam_permit.so\nsession required pam_permit.so\n";
 
 /// Prints the files behind the modules that the tests' scripts use, and the folders that Python misses when they are not there.
 const LIST_MODULES: &str =
@@ -55,6 +62,10 @@ pub(super) fn build(tests: &str, module: &Path, folder: &Path) -> Result<PathBuf
     for program in PROGRAMS {
         root.add_program(program, program)?;
     }
+    let libraries = format!("/lib/{}-linux-gnu", std::env::consts::ARCH);
+    for library in PAM.map(|name| format!("{libraries}/{name}")) {
+        root.add_program(&library, &library)?;
+    }
     root.add_program(tests, "/tests")?;
     for module in output(Command::new(PYTHON).args(["-c", LIST_MODULES]))?.lines() {
         root.add_program(module, module)?;
@@ -62,6 +73,7 @@ pub(super) fn build(tests: &str, module: &Path, folder: &Path) -> Result<PathBuf
     root.add(&module.to_string_lossy(), MODULE)?;
     root.write("/init", INIT)?;
     root.write("/etc/passwd", PASSWD)?;
+    root.write("/etc/pam.d/su", PAM_SU)?;
     for point in ["/proc", "/sys", "/dev", "/tmp", "/root"] {
         setup::make_dir(&root.place(point)?)?;
     }
