@@ -192,6 +192,7 @@ fn start_kernel(config: &Config, state_dir: &Path) -> anyhow::Result<(Kernel, Ke
         environment: config.environment.clone(),
         budgets: config.budgets,
         folder: Some(state_dir.to_owned()),
+        container_sockets: config.container_sockets.clone(),
         shells: if config.shell_lines { probe::shells() } else { Vec::new() },
         ..ProbeConfig::default()
     };

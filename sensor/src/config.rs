@@ -12,6 +12,8 @@ use std::{
 
 use bstr::{BString, ByteSlice};
 
+use crate::runtime::SOCKETS;
+
 #[cfg(test)]
 pub(crate) use budget::Budget;
 pub(crate) use budget::Budgets;
@@ -87,6 +89,8 @@ pub(crate) struct Config {
     pub(crate) environment: Environment,
     /// What each process may have told of it.
     pub(crate) budgets: Budgets,
+    /// Where the container runtime may listen; nothing when it is not to be asked.
+    pub(crate) container_sockets: Vec<PathBuf>,
     /// Whether lines typed into shells are events.
     pub(crate) shell_lines: bool,
 }
@@ -172,6 +176,7 @@ impl Default for Config {
             sensitive_paths: DEFAULT_SENSITIVE.iter().map(PathBuf::from).collect(),
             environment: Environment::Nothing,
             budgets: Budgets::default(),
+            container_sockets: SOCKETS.map(PathBuf::from).into(),
             shell_lines: false,
         }
     }

@@ -4,17 +4,21 @@
 //! and the user database only when its file changed; the way of an ordinary event touches neither.
 
 pub(crate) mod clock;
-mod container;
+pub(crate) mod container;
 mod context;
 mod network;
 mod suppressed;
 mod tamper;
 mod users;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bongsu_event::{
-    Activity, Context, Credentials, Event, Exec, ExecFailed, FileActivity, Process, ProcessKey, Timestamp,
+    Activity, Context, Credentials, Event, Exec, ExecFailed, FileActivity, Pod, Process, ProcessKey, Timestamp,
 };
 use bongsu_sensor_abi::{Creds, TaskRef};
 use bstr::BString;
@@ -27,9 +31,13 @@ use crate::{
         image::Images,
         proc_fs::{self, Shown, TICK_NS},
     },
+    runtime::Containers,
 };
 use clock::Clock;
 use users::Users;
+
+/// How often containers without names are asked for again.
+const UNNAMED_EVERY: Duration = Duration::from_secs(30);
 
 /// Turns records into events, in the order in which the kernel wrote them.
 pub(crate) struct Enricher {
@@ -40,11 +48,14 @@ pub(crate) struct Enricher {
     images: Images,
     unfollowed: network::Unfollowed,
     environment: Environment,
+    containers: Containers,
+    /// When those without names were looked for last.
+    looked: Instant,
 }
 
 impl Enricher {
     /// Of the boot that is running; the users are those of `passwd`.
-    pub(crate) fn new(boot: u64, passwd: PathBuf, environment: Environment) -> Self {
+    pub(crate) fn new(boot: u64, passwd: PathBuf, environment: Environment, containers: Containers) -> Self {
         Self {
             boot,
             table: ProcessTable::default(),
@@ -53,6 +64,8 @@ impl Enricher {
             images: Images::new(boot),
             unfollowed: network::Unfollowed::default(),
             environment,
+            containers,
+            looked: Instant::now(),
         }
     }
 
@@ -76,9 +89,33 @@ impl Enricher {
     /// Once for each batch: looks at the clock, the user database and what has been kept long enough.
     pub(crate) fn refresh(&mut self) {
         self.clock = Clock::now();
-        let now = std::time::Instant::now();
+        let now = Instant::now();
+        self.name_containers(now);
         self.users.refresh(now);
         self.images.expire(now);
+    }
+
+    /// Gives processes the names that their containers have got, and asks again for those that have none.
+    fn name_containers(&mut self, now: Instant) {
+        for (id, names) in self.containers.news() {
+            self.table.name_container(&id, &names);
+        }
+        if now.saturating_duration_since(self.looked) > UNNAMED_EVERY {
+            self.looked = now;
+            for id in self.table.unnamed_containers() {
+                self.containers.names(&id);
+            }
+        }
+    }
+
+    /// The pod with its names, as far as they are known already.
+    fn named(&mut self, container: Option<&BString>, pod: Option<Pod>) -> Option<Pod> {
+        let pod = pod?;
+        let Some(id) = container else { return Some(pod) };
+        match self.containers.names(id) {
+            Some(names) => Some(container::named(&pod, names)),
+            None => Some(pod),
+        }
     }
 
     /// Keeps the image of a program that will be gone with its process. To be called before anything else is done with its record.
@@ -163,6 +200,9 @@ impl Enricher {
         let newcomer = self.newcomer(task, Some(program.parent));
         // An unknown parent is read now, while it is likely to be there.
         self.process(program.parent);
+        let container = container::id(&program.cgroup);
+        let mut context = context::of(&program.place, &program.cgroup);
+        context.pod = self.named(container.as_ref(), context.pod);
         let new = NewProgram {
             comm: program.comm,
             executable: program.executable,
@@ -170,8 +210,8 @@ impl Enricher {
             args_cut: program.args_cut,
             cwd: program.cwd,
             credentials: self.credentials(&program.creds),
-            container: container::id(&program.cgroup),
-            context: context::of(&program.place, &program.cgroup),
+            context,
+            container,
         };
         let previous_executable = self.table.exec(newcomer, new);
         let environment = self.environment.chosen(program.environment);
@@ -212,6 +252,8 @@ impl Enricher {
     fn take_in(&mut self, shown: Shown, parent: Option<ProcessKey>) {
         let key = self.key(shown.pid, shown.start_ticks);
         let start = self.clock.wall(shown.start_ticks.saturating_mul(TICK_NS));
+        let container = container::id(&shown.cgroup);
+        let pod = self.named(container.as_ref(), container::pod(&shown.cgroup));
         let program = NewProgram {
             comm: shown.comm,
             executable: shown.executable,
@@ -219,8 +261,8 @@ impl Enricher {
             args_cut: shown.args_cut,
             cwd: shown.cwd,
             credentials: self.credentials(&shown.creds),
-            container: container::id(&shown.cgroup),
-            context: Context { pod: container::pod(&shown.cgroup), ..shown.context },
+            container,
+            context: Context { pod, ..shown.context },
         };
         self.table.seed(Newcomer { key, start, parent }, program);
     }

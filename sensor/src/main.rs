@@ -13,6 +13,7 @@ mod mask;
 mod probe;
 mod process_table;
 mod recent;
+mod runtime;
 mod say_probes;
 mod spool;
 mod tail;

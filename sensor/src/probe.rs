@@ -48,6 +48,7 @@ use crate::{
     enrich::Enricher,
     heap,
     process_table::image::Images,
+    runtime::Containers,
 };
 use counters::Ledger;
 
@@ -69,6 +70,8 @@ pub(crate) struct ProbeConfig {
     pub(crate) folder: Option<PathBuf>,
     /// Hooks stand where they stand on kernels that refuse programs on functions: for tests, which compare.
     pub(crate) tracepoints_only: bool,
+    /// Where the container runtime may listen; nothing when it is not to be asked.
+    pub(crate) container_sockets: Vec<PathBuf>,
     /// Where PAM's library may lie.
     pub(crate) pam: Vec<PathBuf>,
     /// Where the function lies by which shells read lines; nothing when their lines are no event.
@@ -84,6 +87,7 @@ impl Default for ProbeConfig {
             budgets: Budgets::default(),
             folder: None,
             tracepoints_only: false,
+            container_sockets: Vec::new(),
             pam: library::pam(),
             shells: Vec::new(),
         }
@@ -186,7 +190,9 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
         return Err(StartError::Nothing(reasons.join("; ")));
     }
     let boot = offsets::boot_id().map_err(StartError::system("read the boot id"))?;
-    let mut enricher = Enricher::new(boot, config.passwd.clone(), config.environment.clone());
+    let containers = Containers::new(config.container_sockets.clone())
+        .map_err(StartError::system("start the thread that asks the container runtime"))?;
+    let mut enricher = Enricher::new(boot, config.passwd.clone(), config.environment.clone(), containers);
     enricher.seed().map_err(StartError::system("list the processes in /proc"))?;
     let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|error| StartError::system("make an eventfd")(error.into()))?;

@@ -14,9 +14,11 @@ mod tests;
 
 use std::{collections::VecDeque, sync::Arc};
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use bongsu_event::{Ancestor, Context, Credentials, Process, ProcessKey, Timestamp};
 use bstr::BString;
+
+use crate::{enrich::container, runtime::Names};
 
 /// More processes than this at once, and the oldest we know are forgotten (and read from /proc again when they act).
 const LIVE_MAX: usize = 32_768;
@@ -154,6 +156,27 @@ impl ProcessTable {
         if shown.comm != comm {
             self.show(key, Process { comm, ..Process::clone(&shown) }, None);
         }
+    }
+
+    /// The runtime said what a container is called: from now on all of its processes show it.
+    pub(crate) fn name_container(&mut self, id: &BString, names: &Names) {
+        let its = |node: &Node| node.shown.container.as_ref() == Some(id) && node.shown.context.pod.is_some();
+        let keys: Vec<ProcessKey> = self.nodes.iter().filter(|(_, node)| its(node)).map(|(key, _)| *key).collect();
+        for key in keys {
+            let Some(shown) = self.shown(key) else { continue };
+            let pod = shown.context.pod.as_ref().map(|pod| container::named(pod, names));
+            let context = Context { pod, ..shown.context.clone() };
+            self.show(key, Process { context, ..Process::clone(&shown) }, None);
+        }
+    }
+
+    /// The containers of pods whose names are not known.
+    pub(crate) fn unnamed_containers(&self) -> AHashSet<BString> {
+        let unnamed = |node: &Node| {
+            let pod = node.shown.context.pod.as_ref()?;
+            if node.exited || !pod.name.is_empty() { None } else { node.shown.container.clone() }
+        };
+        self.nodes.values().filter_map(unnamed).collect()
     }
 
     /// The process ended. It stays for a while; says whether this was news.

@@ -5,6 +5,7 @@ use std::{fmt, ops::RangeInclusive, path::PathBuf};
 use toml::{Table, Value};
 
 use super::{Budgets, Config, Environment, SEGMENT_BYTES};
+use crate::runtime::SOCKETS;
 
 /// The spool must hold some closed segments, or there is nothing to shed.
 const SPOOL_BYTES_MIN: u64 = 4 * SEGMENT_BYTES;
@@ -51,6 +52,9 @@ pub(super) fn read(table: Table) -> Result<Config, Vec<Mistake>> {
         }
         config.environment =
             probes.take("environment", "true, false or a list of names", environment).unwrap_or(config.environment);
+        config.container_sockets = probes
+            .take("container_runtime", "true, false or the absolute path of a socket", container_runtime)
+            .unwrap_or(config.container_sockets);
         config.shell_lines = probes.take("shell_lines", "true or false", Value::as_bool).unwrap_or(config.shell_lines);
         probes.end();
     }
@@ -173,6 +177,14 @@ fn pattern(value: &Value) -> Result<PathBuf, String> {
     }
 }
 
+fn container_runtime(value: &Value) -> Option<Vec<PathBuf>> {
+    match value {
+        Value::Boolean(true) => Some(SOCKETS.map(PathBuf::from).into()),
+        Value::Boolean(false) => Some(Vec::new()),
+        _ => absolute(value).map(|path| vec![path]),
+    }
+}
+
 fn absolute(value: &Value) -> Option<PathBuf> {
     value.as_str().map(PathBuf::from).filter(|path| path.is_absolute())
 }
@@ -189,7 +201,7 @@ mod tests {
     fn a_full_configuration_is_read() {
         let config = parse(
             "[[log]]\npath = \"/a\"\n[[log]]\npath = \"/b\"\n[spool]\nbytes_max = 33554432\n[mask]\nenabled = false\n\
-             [probes]\nenabled = false\nsensitive_paths = [\"/s\"]\nenvironment = [\"LD_PRELOAD\"]\nshell_lines = true\n\
+             [probes]\nenabled = false\nsensitive_paths = [\"/s\"]\nenvironment = [\"LD_PRELOAD\"]\nshell_lines = true\ncontainer_runtime = \"/run/x.sock\"\n\
              [budget]\nfile_per_second = 7\nfile_burst = 9\ntamper_per_second = 0\n",
         );
         let mut budgets = Budgets::default();
@@ -203,6 +215,7 @@ mod tests {
             environment: Environment::Named(vec!["LD_PRELOAD".into()]),
             budgets,
             shell_lines: true,
+            container_sockets: vec!["/run/x.sock".into()],
         };
         assert_eq!(config, Ok(expected));
         assert_eq!(parse(""), Ok(Config::default()));
@@ -213,7 +226,7 @@ mod tests {
         let mistakes = parse(
             "colour = 1\nmask = 3\n[[log]]\npath = \"relative\"\n[[log]]\npth = \"/x\"\n[[log]]\npath = \"/a\"\n[[log]]\n\
              path = \"/a\"\n[spool]\nbytes_max = 5\nbytes = 1\n[probes]\nenabled = \"yes\"\nsensitive_paths = [\"/ok\", 3, \"~/x/*\", \"/a[\"]\n\
-             environment = [\"A=b\"]\nshell_lines = 1\n[budget]\nfile_burst = 0\nfile = 3\n",
+             environment = [\"A=b\"]\nshell_lines = 1\ncontainer_runtime = \"x\"\n[budget]\nfile_burst = 0\nfile = 3\n",
         )
         .unwrap_err();
         let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
@@ -225,6 +238,7 @@ mod tests {
             "probes.sensitive_paths[1]: must be an absolute path, or begin with ~/",
             "probes.sensitive_paths[3]: is no pattern: Pattern syntax error near position 2: invalid range pattern",
             "probes.environment: must be true, false or a list of names, not array",
+            "probes.container_runtime: must be true, false or the absolute path of a socket, not string",
             "probes.shell_lines: must be true or false, not integer",
             "budget.file_burst: must be 1 to 10000000",
             "budget.file: is no setting",

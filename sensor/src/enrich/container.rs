@@ -3,6 +3,8 @@
 use bongsu_event::Pod;
 use bstr::{BString, ByteSlice};
 
+use crate::runtime::Names;
+
 /// Every common runtime (docker, containerd, CRI-O, podman) names the cgroup by an id of 64 hexadecimal digits, alone or as in
 /// `docker-ID.scope` and `cri-containerd-ID.scope`. The innermost one counts: containers nest.
 pub(super) fn id(cgroup: &[u8]) -> Option<BString> {
@@ -17,7 +19,7 @@ pub(super) fn id(cgroup: &[u8]) -> Option<BString> {
 
 /// The kubelet's cgroups: `kubepods[-QOS]-podUID.slice` with systemd's driver, which writes the UID's hyphens as underscores, or
 /// `podUID` somewhere under `kubepods` with its own. A static pod's UID is a hash without hyphens. What the pod is called stands in no
-/// cgroup.
+/// cgroup; the runtime knows.
 pub(super) fn pod(cgroup: &[u8]) -> Option<Pod> {
     let mut below = false;
     for component in cgroup.split_str("/") {
@@ -33,6 +35,12 @@ pub(super) fn pod(cgroup: &[u8]) -> Option<Pod> {
         }
     }
     None
+}
+
+/// What the runtime says, beside the UID.
+pub(crate) fn named(pod: &Pod, names: &Names) -> Pod {
+    let Names { name, namespace, image } = names.clone();
+    Pod { uid: pod.uid.clone(), name: name.into(), namespace: namespace.into(), image: image.into() }
 }
 
 fn is_pod_uid(uid: &[u8]) -> bool {

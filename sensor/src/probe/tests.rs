@@ -13,6 +13,7 @@ mod mount;
 mod network;
 mod packet;
 mod place;
+mod pod;
 mod privilege;
 mod process;
 mod pulse;

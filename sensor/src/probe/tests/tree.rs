@@ -97,11 +97,11 @@ fn a_pid_given_out_again_is_another_process() {
 }
 
 /// A cgroup, gone when the test is.
-struct Cgroup(Vec<PathBuf>);
+pub(super) struct Cgroup(Vec<PathBuf>);
 
 impl Cgroup {
     /// Below the root of the unified hierarchy, where there is one.
-    fn make(path: &[&str]) -> Option<Self> {
+    pub(super) fn make(path: &[&str]) -> Option<Self> {
         let mounts = fs::read_to_string("/proc/mounts").unwrap();
         let mount = mounts.lines().find_map(|line| {
             let mut words = line.split(' ').skip(1);
@@ -117,7 +117,7 @@ impl Cgroup {
         Some(made)
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.0.last().unwrap()
     }
 }
