@@ -124,6 +124,8 @@ offsets! {
     cgroups_subsystems: "css_set"."subsys",
     css_cgroup: "cgroup_subsys_state"."cgroup",
     cgroup_node: "cgroup"."kn",
+    /// Tells hierarchies apart.
+    cgroup_root: "cgroup"."root",
     node_name: "kernfs_node"."name",
     node_parent: "kernfs_node"."__parent"|"parent",
     /// Absent before 5.12.
@@ -215,8 +217,8 @@ pub struct Settings {
     pub own_pid: u32,
     /// 1 when sched_process_exit says whether the thread was the last one (since 6.16), 0 when we have to look.
     pub exit_tells_last: u32,
-    /// The index of the memory controller in css_set.subsys, or [`ABSENT`].
-    pub memory_controller: u32,
+    /// The index in css_set.subsys of a controller whose hierarchy, where it has one of its own, tells containers apart; or [`ABSENT`].
+    pub container_controller: u32,
     /// Bytes from an inode of an overlay mount to the dentry of the file in the writable layer, or [`ABSENT`].
     pub overlay_upper: u32,
     /// 1 when the environment of new programs is asked for.
@@ -232,7 +234,7 @@ impl Settings {
     pub const UNKNOWN: Self = Self {
         own_pid: 0,
         exit_tells_last: 0,
-        memory_controller: ABSENT,
+        container_controller: ABSENT,
         overlay_upper: ABSENT,
         environment: 0,
         allowances: [Allowance { interval_ns: 0, burst: 0 }; FAMILIES],

@@ -88,7 +88,8 @@ extern "C" fn walk_path(cut: u64, room: u64) -> u64 {
     u64::from(draft.since(before))
 }
 
-/// The unified hierarchy speaks first. Where it says nothing (version 1 hosts put every task into its root), the memory controller's does.
+/// The unified hierarchy's, and below it that of a controller which has a hierarchy of its own: hosts of version 1 have a task in both, and
+/// many runtimes put the container into the second one only, while systemd has its service in the first.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn walk_cgroup(task: u64) -> u64 {
@@ -96,13 +97,15 @@ extern "C" fn walk_cgroup(task: u64) -> u64 {
     let before = draft.len();
     let set = Task(task).pointer(offset!(task_cgroups));
     let unified: u64 = read(set + offset!(cgroups_default));
-    draft.node(read(unified + offset!(cgroup_node)));
-    let controller = setting!(memory_controller);
-    if draft.since(before) <= 1 && controller != ABSENT {
+    let controller = setting!(container_controller);
+    if controller != ABSENT {
         let css: u64 = read(set + offset!(cgroups_subsystems) + u64::from(controller) * 8);
         let cgroup: u64 = read(css + offset!(css_cgroup));
-        draft.node(read(cgroup + offset!(cgroup_node)));
+        if read::<u64>(cgroup + offset!(cgroup_root)) != read::<u64>(unified + offset!(cgroup_root)) {
+            draft.node(read(cgroup + offset!(cgroup_node)));
+        }
     }
+    draft.node(read(unified + offset!(cgroup_node)));
     u64::from(draft.since(before))
 }
 

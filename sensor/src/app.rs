@@ -24,7 +24,7 @@ use crate::{
     config::{Config, SEGMENT_BYTES},
     health::{Health, count},
     identity::{Identity, tls},
-    kernel::Kernel,
+    kernel::{Kernel, KernelEvents},
     mask::Masker,
     probe::{self, ProbeConfig},
     spool::{self, Spool, owner},
@@ -180,8 +180,6 @@ async fn drain_probes(mut events: mpsc::Receiver<Vec<Event>>, mut intake: Intake
     Ok(())
 }
 
-type KernelEvents = Option<mpsc::Receiver<Vec<Event>>>;
-
 fn start_kernel(config: &Config, state_dir: &Path) -> anyhow::Result<(Kernel, KernelEvents)> {
     if !config.probes {
         tracing::info!("running without probes: log lines only");
@@ -198,8 +196,9 @@ fn start_kernel(config: &Config, state_dir: &Path) -> anyhow::Result<(Kernel, Ke
     };
     let (kernel, events) =
         Kernel::start(&probes).context("cannot start the probes (`--no-probes` follows logs only)")?;
-    for hook in kernel.hooks() {
+    // Where there are no probes, that was one line already.
+    for hook in kernel.hooks().iter().filter(|_| events.is_some()) {
         tracing::info!(hook = %hook.name, rung = %hook.rung, detail = %hook.detail, "probe");
     }
-    Ok((kernel, Some(events)))
+    Ok((kernel, events))
 }

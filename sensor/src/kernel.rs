@@ -32,13 +32,27 @@ pub(crate) struct Kernel {
     counting: Mutex<Option<Statistics>>,
 }
 
+/// Where the probes' events come from; nowhere without probes.
+pub(crate) type KernelEvents = Option<mpsc::Receiver<Vec<Event>>>;
+
 impl Kernel {
     /// Starts the probes. What their programs cost is counted until [`Kernel::stop_counting`], where the kernel lets us.
-    pub(crate) fn start(config: &ProbeConfig) -> Result<(Self, mpsc::Receiver<Vec<Event>>), StartError> {
-        let (probes, events) = probe::start(config)?;
+    ///
+    /// On a kernel that is locked down against all of them the logs are followed without, and every hook is told to be blind: nobody but its
+    /// owner can change that, and a sensor that did not start would lose the logs as well.
+    pub(crate) fn start(config: &ProbeConfig) -> Result<(Self, KernelEvents), StartError> {
+        let (probes, events) = match probe::start(config) {
+            Ok(started) => started,
+            Err(error @ StartError::LockedDown) => {
+                tracing::error!("running without probes, log lines only: {error}");
+                let blind = watch::channel(probe::all_blind(&error.to_string())).1;
+                return Ok((Self::standing(blind), None));
+            }
+            Err(error) => return Err(error),
+        };
         let counting = Statistics::on().inspect_err(|error| tracing::debug!(%error, "no figures of what hooks cost"));
         let kernel = Self { hooks: probes.hooks.clone(), probes: Some(probes), counting: Mutex::new(counting.ok()) };
-        Ok((kernel, events))
+        Ok((kernel, Some(events)))
     }
 
     /// No probes: log lines only.

@@ -17,6 +17,7 @@ mod counters;
 mod figures;
 mod library;
 mod load;
+mod lockdown;
 mod offsets;
 mod pulse;
 mod reader;
@@ -36,7 +37,9 @@ use rustix::{
 };
 use tokio::sync::{mpsc, watch};
 
-pub(crate) use attach::Hook;
+#[cfg(test)]
+pub(crate) use attach::LADDERS;
+pub(crate) use attach::{Hook, all_blind};
 pub(crate) use counters::Counters;
 pub(crate) use figures::{Figure, Figures, Statistics};
 pub(crate) use library::shells;
@@ -106,6 +109,12 @@ pub(crate) enum StartError {
     /// Not one hook that tells of processes holds.
     #[error("this kernel lets the sensor attach to nothing: {0}")]
     Nothing(String),
+    /// The kernel hides its memory from programs, root's included.
+    #[error(
+        "this kernel is locked down for confidentiality (lockdown=confidentiality) and lets no BPF program read its memory: no probe can \
+         work here; under lockdown=integrity all do"
+    )]
+    LockedDown,
     /// Something else the system refused.
     #[error("cannot start the probes: {what}")]
     System {
@@ -169,6 +178,9 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
     layout.settings.allowances = config.budgets.allowances();
     layout.settings.environment = u32::from(config.environment != Environment::Nothing);
     let mut ebpf = load::load(&layout)?;
+    if lockdown::hides_memory(&mut ebpf) {
+        return Err(StartError::LockedDown);
+    }
     attach::ensure_tracefs();
     let ledger = Arc::new(Ledger::take(&mut ebpf)?);
     let sensitive = sensitive::Image::take(&mut ebpf)?;

@@ -215,6 +215,16 @@ pub(crate) fn attach_all(ebpf: &mut Ebpf, kernel: Kernel<'_>) -> Vec<Hook> {
     LADDERS.iter().map(|ladder| attach(ebpf, kernel, ladder)).collect()
 }
 
+/// Every hook, standing nowhere for one and the same reason.
+pub(crate) fn all_blind(reason: &str) -> Vec<Hook> {
+    LADDERS.iter().map(|ladder| nowhere(ladder, "none", reason.to_owned())).collect()
+}
+
+fn nowhere(ladder: &Ladder, rung: &str, detail: String) -> Hook {
+    let (name, rung) = (ladder.name.to_owned(), rung.to_owned());
+    Hook { name, rung, detail, programs: Vec::new(), points: Vec::new() }
+}
+
 fn attach(ebpf: &mut Ebpf, kernel: Kernel<'_>, ladder: &Ladder) -> Hook {
     let mut refused = Vec::new();
     let mut needless = false;
@@ -232,16 +242,10 @@ fn attach(ebpf: &mut Ebpf, kernel: Kernel<'_>, ladder: &Ladder) -> Hook {
     }
     let detail = refused.join("; ");
     if needless {
-        return Hook {
-            name: ladder.name.to_owned(),
-            rung: NEEDLESS.to_owned(),
-            detail,
-            programs: Vec::new(),
-            points: Vec::new(),
-        };
+        return nowhere(ladder, NEEDLESS, detail);
     }
     tracing::warn!(hook = ladder.name, detail, "no attach point holds: the sensor is blind here");
-    Hook { name: ladder.name.to_owned(), rung: "none".to_owned(), detail, programs: Vec::new(), points: Vec::new() }
+    nowhere(ladder, "none", detail)
 }
 
 fn attach_rung(ebpf: &mut Ebpf, kernel: Kernel<'_>, rung: Rung) -> Result<(), RungError> {

@@ -6,6 +6,8 @@ use bongsu_sensor_abi::{ABSENT, Offsets, Settings};
 use btf_rs::{Backend, Btf, BtfType, Type};
 use rustix::fs::{MemfdFlags, memfd_create};
 
+use crate::process_table::proc_fs;
+
 /// The kernel's own description of its types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
@@ -133,7 +135,7 @@ pub(crate) fn read(own_pid: u32) -> Result<Layout, OffsetsError> {
     let settings = Settings {
         own_pid,
         exit_tells_last: u32::from(tracepoint_parameters(&btf, "btf_trace_sched_process_exit") == Some(2)),
-        memory_controller: enumerator(&btf, "cgroup_subsys_id", "memory_cgrp_id").unwrap_or(ABSENT),
+        container_controller: container_controller(&btf).unwrap_or(ABSENT),
         overlay_upper: overlay_upper(&btf).unwrap_or(ABSENT),
         uring_operation_argument: uring_operation_argument(&btf).unwrap_or(ABSENT),
         ..Settings::UNKNOWN
@@ -238,6 +240,13 @@ fn function_parameters(btf: &Btf, name: &str) -> Option<usize> {
     Some(prototype.parameters.len())
 }
 
+/// The index of the controller whose hierarchy of version 1 tells containers apart; of any, where nothing is of version 1.
+fn container_controller(btf: &Btf) -> Option<u32> {
+    let hierarchies = std::fs::read("/proc/self/cgroup").unwrap_or_default();
+    let controller = proc_fs::container_controller(&hierarchies).unwrap_or(proc_fs::CONTROLLERS[0]);
+    enumerator(btf, "cgroup_subsys_id", &format!("{controller}_cgrp_id"))
+}
+
 fn enumerator(btf: &Btf, name: &str, value: &str) -> Option<u32> {
     let Type::Enum(found) = btf.resolve_types_by_name(name).ok()?.pop()? else { return None };
     let member = found.members.iter().find(|member| btf.resolve_name(*member).is_ok_and(|name| name == value))?;
@@ -265,6 +274,6 @@ mod tests {
         assert_eq!(layout.offsets.path_dentry, 8);
         assert_eq!(layout.offsets.sock_remote, 0, "skc_daddr lies first, in anonymous structs");
         assert_ne!(layout.offsets.task_pid, layout.offsets.task_tgid);
-        assert_ne!(layout.settings.memory_controller, ABSENT);
+        assert_ne!(layout.settings.container_controller, ABSENT);
     }
 }

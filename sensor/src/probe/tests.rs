@@ -8,6 +8,7 @@ mod figures;
 mod file;
 mod file_race;
 mod lab;
+mod lockdown;
 mod login;
 mod mount;
 mod network;

@@ -159,16 +159,31 @@ fn link(pid: u32, name: &str) -> BString {
     fs::read_link(format!("/proc/{pid}/{name}")).map(|path| path.into_os_string().into_vec()).unwrap_or_default().into()
 }
 
-/// The path in the unified hierarchy, or the memory controller's where that says nothing; the same choice as the kernel programs make.
-fn cgroup_path(bytes: &[u8]) -> BString {
-    let of = |controller: &[u8]| {
-        bytes.lines().find_map(|line| {
-            let mut parts = line.splitn_str(3, b":");
-            let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-            controllers.split_str(b",").any(|name| name == controller).then(|| BString::from(path))
-        })
-    };
-    of(b"").filter(|path| path != "/").or_else(|| of(b"memory")).unwrap_or_default()
+/// The controllers that runtimes have a container of its own in, the likeliest first. Newer kernels know the first one in version 2 only.
+pub(crate) const CONTROLLERS: [&str; 5] = ["memory", "pids", "cpu", "devices", "freezer"];
+
+/// The first of them that has a hierarchy of version 1, by the lines of a process's cgroup file.
+pub(crate) fn container_controller(hierarchies: &[u8]) -> Option<&'static str> {
+    CONTROLLERS.into_iter().find(|controller| in_hierarchy(hierarchies, controller).is_some())
+}
+
+/// Where the process is in the hierarchy of that controller; the unified one's has no name.
+fn in_hierarchy(hierarchies: &[u8], controller: &str) -> Option<BString> {
+    hierarchies.lines().find_map(|line| {
+        let mut parts = line.splitn_str(3, b":");
+        let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+        controllers.split_str(b",").any(|name| name == controller.as_bytes()).then(|| BString::from(path))
+    })
+}
+
+/// The path in the unified hierarchy, and below it that in the hierarchy of version 1; as the kernel programs tell it.
+fn cgroup_path(hierarchies: &[u8]) -> BString {
+    let names = [Some(""), container_controller(hierarchies)].into_iter().flatten();
+    let paths = names.filter_map(|name| in_hierarchy(hierarchies, name)).filter(|path| path != "/");
+    paths.fold(BString::default(), |mut whole, path| {
+        whole.extend_from_slice(&path);
+        whole
+    })
 }
 
 fn credentials(status: &[u8]) -> Creds {
@@ -204,8 +219,11 @@ mod tests {
     }
 
     #[test]
-    fn the_unified_hierarchy_speaks_first() {
+    fn both_hierarchies_are_told() {
         assert_eq!(cgroup_path(b"5:cpu,memory:/docker/x\n0::/\n"), "/docker/x");
+        assert_eq!(cgroup_path(b"9:name=systemd:/a\n8:cpu,cpuacct:/b\n7:pids:/docker/x\n"), "/docker/x");
+        let both = b"5:memory:/docker/x\n0::/system.slice/docker.service\n";
+        assert_eq!(cgroup_path(both), "/system.slice/docker.service/docker/x");
         assert_eq!(cgroup_path(b"0::/system.slice/a.service\n"), "/system.slice/a.service");
         assert_eq!(cgroup_path(b""), "");
     }

@@ -39,7 +39,7 @@ impl Lab {
         let (probes, events) = match start(config) {
             Ok(started) => started,
             Err(StartError::Load(error)) => {
-                println!("skipped: {error}");
+                println!("skipped: {:#}", anyhow::Error::new(error));
                 return None;
             }
             Err(error) => panic!("{error}"),

@@ -2,7 +2,6 @@
 
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt,
     path::Path,
     process::Command,
     thread,
@@ -21,6 +20,8 @@ const SPAWNERS: usize = 2;
 /// A static program that ends at once: an ELF header, one segment, and `exit(0)`.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn write_noop(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+
     const HEADERS: u64 = 64 + 56;
     let code = [0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05];
     let (base, size) = (0x40_0000_u64, HEADERS + code.len() as u64);

@@ -10,6 +10,7 @@ use bongsu_event::{Activity, Event, Process};
 use bstr::BString;
 
 use super::lab::{Lab, execs};
+use crate::process_table::proc_fs;
 
 /// Runs the script to its end; what it printed, word by word.
 fn told(script: &str) -> (u32, Vec<u64>) {
@@ -102,11 +103,16 @@ pub(super) struct Cgroup(Vec<PathBuf>);
 impl Cgroup {
     /// Below the root of the unified hierarchy, where there is one.
     pub(super) fn make(path: &[&str]) -> Option<Self> {
+        Self::make_in(path, |kind, _| kind == "cgroup2")
+    }
+
+    /// Below the root of the first mount whose kind and options will do.
+    fn make_in(path: &[&str], will_do: impl Fn(&str, &str) -> bool) -> Option<Self> {
         let mounts = fs::read_to_string("/proc/mounts").unwrap();
         let mount = mounts.lines().find_map(|line| {
             let mut words = line.split(' ').skip(1);
-            let (place, kind) = (words.next()?, words.next()?);
-            (kind == "cgroup2").then(|| PathBuf::from(place))
+            let (place, kind, options) = (words.next()?, words.next()?, words.next()?);
+            will_do(kind, options).then(|| PathBuf::from(place))
         })?;
         let mut made = Self(Vec::new());
         for component in path {
@@ -153,4 +159,27 @@ fn a_containers_first_program_is_known_to_be_in_it() {
     assert_eq!(inside.container, Some(BString::from(id)));
     assert_eq!(inside.context.pod.as_ref().unwrap().uid, "d5b1f7f4-0a3c-4c5e-9a52-0f5b6f3f1c11");
     assert_eq!(inside.context.session, outside.context.session);
+}
+
+#[test]
+fn a_container_is_known_where_version_1_says_it() {
+    let Some(mut lab) = Lab::open() else { return };
+    let id = format!("{:064x}", u64::from(std::process::id()) << 32);
+    let own = fs::read("/proc/self/cgroup").unwrap();
+    let Some(controller) = proc_fs::container_controller(&own) else {
+        return println!("skipped: no controller has a hierarchy of version 1 here");
+    };
+    let is_its = |kind: &str, options: &str| kind == "cgroup" && options.split(',').any(|option| option == controller);
+    let name = format!("bongsu-test-{}", std::process::id());
+    let container = Cgroup::make_in(&[&name, &id], is_its).expect("the hierarchy is mounted");
+    // Beside it systemd has the runtime's service in the unified hierarchy, and many runtimes leave the container's processes there.
+    let service = Cgroup::make(&[&format!("{name}.service")]);
+    let places = [Some(&container), service.as_ref()].into_iter().flatten();
+    let enter: String = places.map(|place| format!("echo $$ > {}/cgroup.procs; ", place.path().display())).collect();
+    let command = format!("{enter} exec /bin/true entry");
+    let (status, events) = lab.run(Command::new("/bin/sh").args(["-c", &command]));
+    assert!(status.success());
+    let [(outside, _), (inside, _)] = execs(&events)[..] else { panic!("not two execs: {events:#?}") };
+    assert_eq!(outside.container, None);
+    assert_eq!(inside.container, Some(BString::from(id)));
 }
