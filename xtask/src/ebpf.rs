@@ -9,11 +9,23 @@ use crate::{
     setup::{BpfToolchain, Tools},
 };
 
+/// The processor that the other verbs build for, as compilers name it.
+const NATIVE: &str = "x86_64";
+
 /// Builds `sensor-ebpf` and puts the object where `sensor/build.rs` embeds it from.
 pub(crate) fn build(tools: &Tools) -> Result<()> {
+    build_for(tools, NATIVE).map(drop)
+}
+
+/// The same for kernels of that processor: the kernel's registers differ. Says where the object lies.
+pub(crate) fn build_for(tools: &Tools, processor: &str) -> Result<PathBuf> {
     let BpfToolchain { cargo, rustc, .. } = &tools.bpf;
     // A target directory of its own: another rustc builds here, and sharing one would make each rebuild the other's work.
-    let target = target_dir().join("ebpf-build");
+    let target = target_dir().join(if processor == NATIVE {
+        "ebpf-build".to_owned()
+    } else {
+        format!("ebpf-build-{processor}")
+    });
     let mut command = Command::new(cargo);
     command
         .args(["build", "--quiet", "--locked", "--package", "bongsu-sensor-ebpf", "--profile", "ebpf"])
@@ -25,8 +37,13 @@ pub(crate) fn build(tools: &Tools) -> Result<()> {
         .env("PATH", tools.path_with_linker()?)
         .env(
             "CARGO_ENCODED_RUSTFLAGS",
-            ["-Clinker=bpf-linker", "-Cdebuginfo=2", "-Clink-arg=--btf", "--cfg=bpf_target_arch=\"x86_64\""]
-                .join("\u{1f}"),
+            [
+                "-Clinker=bpf-linker",
+                "-Cdebuginfo=2",
+                "-Clink-arg=--btf",
+                &format!("--cfg=bpf_target_arch={processor:?}"),
+            ]
+            .join("\u{1f}"),
         )
         // What rustup and cargo set for this process would lead the other cargo astray.
         .env_remove("RUSTUP_TOOLCHAIN")
@@ -36,7 +53,7 @@ pub(crate) fn build(tools: &Tools) -> Result<()> {
     run(&mut command).context("cannot build the kernel programs")?;
 
     let built = target.join("bpfel-unknown-none/ebpf/bongsu-sensor-ebpf");
-    let object = object_path();
+    let object = object_path(processor);
     fs::create_dir_all(object.parent().expect("the object lies in a directory"))?;
     let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     // Written only when it changed, so that the sensor is not rebuilt for nothing.
@@ -44,10 +61,11 @@ pub(crate) fn build(tools: &Tools) -> Result<()> {
         fs::write(&object, &bytes).with_context(|| format!("cannot write {}", object.display()))?;
         say(&format!("kernel programs built: {} KiB", bytes.len() / 1024));
     }
-    Ok(())
+    Ok(object)
 }
 
-/// Where the object lies for `sensor/build.rs`.
-fn object_path() -> PathBuf {
-    root().join("target/ebpf/bongsu-sensor-ebpf")
+/// Where the object lies; the native one where `sensor/build.rs` looks for it.
+fn object_path(processor: &str) -> PathBuf {
+    let folder = if processor == NATIVE { "ebpf".to_owned() } else { format!("ebpf-{processor}") };
+    root().join("target").join(folder).join("bongsu-sensor-ebpf")
 }

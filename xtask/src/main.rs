@@ -6,6 +6,7 @@
 mod bench;
 mod checks;
 mod command;
+mod cross;
 mod demo;
 mod ebpf;
 mod programs;
@@ -35,6 +36,8 @@ enum Verb {
     Test(test::Arguments),
     /// Run the probes' tests in Debian's 6.1 and 6.12 kernels, emulated.
     VmTest(vm::Arguments),
+    /// Build the kernel programs and the sensor for aarch64.
+    Cross,
     /// Measure: `exec-storm`, ...
     Bench(bench::Arguments),
     /// What `test` does, and clippy and cargo-deny besides.
@@ -48,6 +51,7 @@ fn main() -> Result<()> {
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
         Verb::VmTest(arguments) => vm::run(&arguments),
+        Verb::Cross => cross::run(),
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Ci => {
             checks::clippy()?;

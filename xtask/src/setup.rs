@@ -5,8 +5,9 @@
 //! 1. the usual one: rustup's nightly with rust-src, and bpf-linker as found on PATH or as its project releases it;
 //! 2. Debian's: packages `rustc-web rust-web-src cargo-web llvm-22-dev`, and bpf-linker built from crates.io against that LLVM.
 
-mod debian;
-mod rustup;
+pub(crate) mod debian;
+pub(crate) mod foreign;
+pub(crate) mod rustup;
 
 use std::{
     env,
@@ -48,7 +49,7 @@ impl Tools {
 }
 
 /// Where set-up puts programs that it builds or downloads.
-fn tools_dir() -> PathBuf {
+pub(crate) fn tools_dir() -> PathBuf {
     target_dir().join("tools")
 }
 

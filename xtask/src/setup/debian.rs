@@ -55,7 +55,7 @@ fn linker() -> Result<PathBuf> {
 }
 
 /// The file of that name that a package installed.
-fn installed_as(package: &str, ending: &str) -> Result<PathBuf> {
+pub(crate) fn installed_as(package: &str, ending: &str) -> Result<PathBuf> {
     let files = output(Command::new("dpkg").args(["-L", package]))?;
     files
         .lines()

@@ -30,6 +30,22 @@ pub(super) fn find() -> Result<BpfToolchain> {
     })
 }
 
+/// Has the toolchain that runs us build for that target, too.
+pub(crate) fn add_target(target: &str) -> Result<()> {
+    if !found_on_path("rustup") {
+        bail!("rustup is not installed");
+    }
+    let installed = output(Command::new("rustup").args(["target", "list", "--installed"]))?;
+    if installed.lines().any(|line| line == target) {
+        return Ok(());
+    }
+    let add = || {
+        rustup(&["target", "add", target])?;
+        Ok(PathBuf::new())
+    };
+    remembered(&format!("target-{target}"), add).map(drop)
+}
+
 /// Does not try again what failed before in this checkout: set-up stands before every build, and the answer does not change.
 fn remembered(what: &str, find: impl FnOnce() -> Result<PathBuf>) -> Result<PathBuf> {
     let mark = tools_dir().join(format!("{what}-not-available"));
@@ -59,7 +75,7 @@ fn rustup(arguments: &[&str]) -> Result<()> {
     say(&format!("rustup {}", arguments.join(" ")));
     output(Command::new("timeout").arg(DOWNLOAD_SECONDS).arg("rustup").args(arguments))
         .map(drop)
-        .context("rustup cannot download nightly with rust-src")
+        .with_context(|| format!("rustup cannot {}", arguments.join(" ")))
 }
 
 /// The folder of a bpf-linker: one that is on PATH, else the released one, downloaded.

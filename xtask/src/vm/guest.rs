@@ -10,9 +10,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use super::{machine::Machine, suite::Suite};
 use crate::{
     command::{output, say},
-    setup,
+    setup::{self, foreign::Source},
 };
 
 /// What the guest prints when its tests ended well.
@@ -41,6 +42,35 @@ const PYTHON: &str = "/usr/bin/python3";
 const PAM: [&str; 4] = ["libpam.so.0", "security/pam_permit.so", "security/pam_deny.so", "security/pam_rootok.so"];
 const PAM_SU: &str = "auth sufficient pam_rootok.so\naccount required pam_permit.so\nsession required pam_permit.so\n";
 
+/// The packages that hold them where this machine's own cannot run, with the libraries they need.
+const PACKAGES: [&str; 25] = [
+    "busybox-static",
+    "dash",
+    "coreutils",
+    "mount",
+    "util-linux",
+    "python3-minimal",
+    "python3.11-minimal",
+    "libpython3.11-minimal",
+    "libpython3.11-stdlib",
+    "libc6",
+    "libgcc-s1",
+    "zlib1g",
+    "libexpat1",
+    "libssl3",
+    "libffi8",
+    "libmount1",
+    "libblkid1",
+    "libselinux1",
+    "libpcre2-8-0",
+    "libsmartcols1",
+    "libacl1",
+    "libattr1",
+    "libgmp10",
+    "libtinfo6",
+    "libcap-ng0",
+];
+
 /// Prints the files behind the modules that the tests' scripts use, and the folders that Python misses when they are not there.
 const LIST_MODULES: &str =
     "import ctypes, encodings.idna, mmap, os, pty, random, resource, signal, socket, sys, threading, time, warnings
@@ -52,25 +82,27 @@ const PASSWD: &str = "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/fa
 
 const INIT: &str = include_str!("init");
 
-/// Where the tests find a module that fits the kernel.
-const MODULE: &str = "/crc-itu-t.ko";
+/// Where the tests find modules that fit the kernel.
+const MODULES: &str = "/modules";
 
 /// Puts the initramfs together and says where it lies.
-pub(super) fn build(tests: &str, module: &Path, folder: &Path) -> Result<PathBuf> {
+pub(super) fn build(tests: &str, all: &[String], modules: &Path, machine: &Machine, folder: &Path) -> Result<PathBuf> {
     let root = Root(folder.join("root"));
     setup::make_empty_dir(&root.0)?;
-    for program in PROGRAMS {
-        root.add_program(program, program)?;
+    if machine.is_native() {
+        root.add_own(tests)?;
+    } else {
+        Source::of(machine.debian, false)?.unpack(&PACKAGES, &root.0)?;
+        fs::remove_dir_all(root.0.join("usr/share")).context("the packages have documents")?;
+        root.add(tests, "/tests")?;
     }
-    let libraries = format!("/lib/{}-linux-gnu", std::env::consts::ARCH);
-    for library in PAM.map(|name| format!("{libraries}/{name}")) {
-        root.add_program(&library, &library)?;
+    for module in fs::read_dir(modules).with_context(|| format!("cannot list {}", modules.display()))? {
+        let module = module?;
+        root.add(&module.path().to_string_lossy(), &format!("{MODULES}/{}", module.file_name().to_string_lossy()))?;
     }
-    root.add_program(tests, "/tests")?;
-    for module in output(Command::new(PYTHON).args(["-c", LIST_MODULES]))?.lines() {
-        root.add_program(module, module)?;
+    for suite in Suite::EACH {
+        root.write(&format!("/suites/{}", suite.name()), &suite.filters(all).join("\n"))?;
     }
-    root.add(&module.to_string_lossy(), MODULE)?;
     root.write("/init", INIT)?;
     root.write("/etc/passwd", PASSWD)?;
     root.write("/etc/pam.d/su", PAM_SU)?;
@@ -89,6 +121,21 @@ impl Root {
         let place = self.0.join(path.trim_start_matches('/'));
         setup::make_dir(place.parent().context("the root has a parent")?)?;
         Ok(place)
+    }
+
+    /// The tests and what they run, as this machine has it.
+    fn add_own(&self, tests: &str) -> Result<()> {
+        for program in PROGRAMS {
+            self.add_program(program, program)?;
+        }
+        for module in output(Command::new(PYTHON).args(["-c", LIST_MODULES]))?.lines() {
+            self.add_program(module, module)?;
+        }
+        let libraries = format!("/lib/{}-linux-gnu", std::env::consts::ARCH);
+        for library in PAM.map(|name| format!("{libraries}/{name}")) {
+            self.add_program(&library, &library)?;
+        }
+        self.add_program(tests, "/tests")
     }
 
     /// A program, and its libraries where it looks for them.

@@ -8,16 +8,17 @@ use std::{
 
 use anyhow::{Context, Result};
 
+use super::machine::Machine;
 use crate::{
     command::{output, say},
-    setup,
+    setup::{self, foreign::Source},
 };
 
 /// The series whose newest kernels are booted. Debian 12 has both, the second one as a backport.
 pub(super) const SERIES: [&str; 2] = ["6.1", "6.12"];
 
-/// What the module's file is called; a package may hold it compressed.
-const MODULE: &str = "crc-itu-t.ko";
+/// The modules that the tests need, by where they lie among a kernel's own; a package may hold them compressed. Neither needs another one.
+const MODULES: [&str; 2] = ["lib/crc-itu-t.ko", "fs/overlayfs/overlay.ko"];
 
 /// A kernel that can be booted.
 pub(super) struct Kernel {
@@ -25,25 +26,26 @@ pub(super) struct Kernel {
     pub(super) name: String,
     /// The compressed kernel.
     pub(super) image: PathBuf,
-    /// A module of its own that needs no other and can be removed again.
-    pub(super) module: PathBuf,
+    /// The folder with its modules that the tests need.
+    pub(super) modules: PathBuf,
 }
 
 /// The newest kernel of a series, downloaded into `folder` unless it lies there.
-pub(super) fn fetch(series: &str, folder: &Path) -> Result<Kernel> {
-    newest(series)
-        .and_then(|name| download(name, folder))
+pub(super) fn fetch(series: &str, machine: &Machine, folder: &Path) -> Result<Kernel> {
+    let source = Source::of(machine.debian, machine.is_native())?;
+    newest(series, machine, &source)
+        .and_then(|name| download(name, &source, folder))
         .or_else(|_| {
             // The lists on a machine may be old or absent.
-            setup::update_package_lists()?;
-            download(newest(series)?, folder)
+            source.update()?;
+            download(newest(series, machine, &source)?, &source, folder)
         })
-        .with_context(|| format!("cannot get Debian's cloud kernel {series}"))
+        .with_context(|| format!("cannot get Debian's cloud kernel {series} for {}", machine.debian))
 }
 
-fn newest(series: &str) -> Result<String> {
-    let pattern = format!("^linux-image-{}\\..*-cloud-amd64$", series.replace('.', "\\."));
-    let found = output(Command::new("apt-cache").args(["search", "--names-only", &pattern]))?;
+fn newest(series: &str, machine: &Machine, source: &Source) -> Result<String> {
+    let pattern = format!("^linux-image-{}\\..*-cloud-{}$", series.replace('.', "\\."), machine.debian);
+    let found = output(source.apt("apt-cache").args(["search", "--names-only", &pattern]))?;
     let names = found.lines().filter_map(|line| line.split(' ').next());
     names.max_by_key(|name| numbers(name)).map(str::to_owned).context("no package source offers one")
 }
@@ -53,29 +55,37 @@ fn numbers(name: &str) -> Vec<u64> {
     name.split(|character: char| !character.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
 }
 
-fn download(name: String, folder: &Path) -> Result<Kernel> {
+fn download(name: String, source: &Source, folder: &Path) -> Result<Kernel> {
     let image = folder.join(&name);
-    let module = folder.join(format!("{name}.ko"));
-    if !image.exists() || !module.exists() {
+    let modules = folder.join(format!("{name}.modules"));
+    if !image.exists() || !MODULES.iter().all(|module| modules.join(file_name(module)).exists()) {
         say(&format!("downloading {name}"));
         let unpacked = folder.join("unpacked");
         setup::make_empty_dir(&unpacked)?;
-        output(Command::new("env").arg("-C").arg(&unpacked).args(["apt-get", "download", "-qq", &name]))?;
-        let package = only_file(&unpacked, "linux-image-")?;
-        output(Command::new("dpkg").arg("-x").arg(&package).arg(&unpacked))?;
+        source.unpack(&[&name], &unpacked)?;
         let kernel = only_file(&unpacked.join("boot"), "vmlinuz-")?;
-        let modules = only_file(&unpacked.join("lib/modules"), "")?.join("kernel/lib");
-        let compressed = modules.join(format!("{MODULE}.xz"));
-        if compressed.exists() {
-            output(Command::new("xz").arg("-d").arg(&compressed))?;
-        }
-        let found = modules.join(MODULE);
-        fs::rename(&found, &module).with_context(|| format!("cannot move {} here", found.display()))?;
-        // Renamed only now: an image that lies there is whole.
-        fs::rename(&kernel, &image).with_context(|| format!("cannot move {} here", kernel.display()))?;
+        let packed = only_file(&unpacked.join("lib/modules"), "")?.join("kernel");
+        setup::make_dir(&modules)?;
+        MODULES.iter().try_for_each(|module| take(&packed.join(module), &modules.join(file_name(module))))?;
+        // Moved only now: an image that lies there is whole.
+        take(&kernel, &image)?;
         fs::remove_dir_all(&unpacked).with_context(|| format!("cannot remove {}", unpacked.display()))?;
     }
-    Ok(Kernel { name, image, module })
+    Ok(Kernel { name, image, modules })
+}
+
+/// Moves a file out of an unpacked package, unpacking the file itself when the package holds it compressed.
+fn take(from: &Path, to: &Path) -> Result<()> {
+    let compressed = from.with_added_extension("xz");
+    if compressed.exists() {
+        output(Command::new("xz").arg("-d").arg(&compressed))?;
+    }
+    fs::rename(from, to).with_context(|| format!("cannot move {} here", from.display()))
+}
+
+/// The last part of a module's path.
+fn file_name(module: &str) -> &str {
+    module.rsplit('/').next().unwrap_or(module)
 }
 
 fn only_file(folder: &Path, beginning: &str) -> Result<PathBuf> {
