@@ -258,7 +258,11 @@ fn attach_rung(ebpf: &mut Ebpf, kernel: Kernel<'_>, rung: Rung) -> Result<(), Ru
             let Some(Program::RawTracePoint(point)) = ebpf.program_mut(program) else {
                 return Err(RungError::NoProgram(program));
             };
-            point.load()?;
+            // A better rung may have loaded it and found its attach point missing.
+            match point.load() {
+                Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
+                Err(error) => return Err(error.into()),
+            }
             point.attach(name)?;
         }
         Rung::Packets { outgoing, incoming } => packets::attach(ebpf, outgoing, incoming)?,

@@ -15,7 +15,8 @@ pub(super) struct Configuration {
     pub(super) suite: Suite,
     /// The tests of the suite that say they are skipped: these and no others.
     pub(super) skips: &'static [Skip],
-    /// The hooks that may stand lower than on their best rung: how low, 0 for none at all. A hook that is not named here must stand on its best.
+    /// The hooks that may stand lower than on their best rung: how low, 0 for none at all. A hook that is named neither here nor in
+    /// [`LOWER_EVERYWHERE`] must stand on its best.
     pub(super) rungs: &'static [(&'static str, usize)],
 }
 
@@ -26,6 +27,9 @@ const NO_VERSION_1: Skip =
 const NO_VERSION_2: Skip =
     ("probe::tests::tree::a_containers_first_program_is_known_to_be_in_it", "no version 2 hierarchy is mounted");
 const NO_PACKETS: &str = "no version 2 hierarchy is mounted to attach to";
+
+/// As `rungs`, whatever the configuration: the attach point had another name in older kernels.
+pub(super) const LOWER_EVERYWHERE: &[(&str, usize)] = &[("io-uring", 2)];
 
 /// Every way, on each of the kernels.
 pub(super) const CONFIGURATIONS: &[Configuration] = &[

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 
 use super::{
-    configuration::{Configuration, Skip},
+    configuration::{Configuration, LOWER_EVERYWHERE, Skip},
     guest,
 };
 
@@ -85,8 +85,12 @@ impl Told {
             bail!("{test} runs under {}: it needs not be on the list of those that do not", expected.name);
         }
         for standing in &self.hooks {
-            let lowest =
-                expected.rungs.iter().find(|(hook, _)| *hook == standing.hook).map_or(1, |(_, lowest)| *lowest);
+            let lowest = expected
+                .rungs
+                .iter()
+                .chain(LOWER_EVERYWHERE)
+                .find(|(hook, _)| *hook == standing.hook)
+                .map_or(1, |(_, lowest)| *lowest);
             if depth(standing.position) > depth(lowest) {
                 let Standing { hook, rung, .. } = standing;
                 bail!("{hook} stands lower than it should, on {rung}");
