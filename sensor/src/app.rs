@@ -12,6 +12,7 @@ use std::{path::Path, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use bongsu_event::Event;
+use bongsu_sensor_abi::{OTHER_RING_BYTES, PROCESS_RING_BYTES};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -58,6 +59,7 @@ pub(crate) async fn run(config: Config, identity: Identity, state_dir: &Path) ->
     let followed = tail::Tail::new(config.logs.clone(), &marks, Arc::clone(&health))?;
     let (kernel, kernel_events) = start_kernel(&config, state_dir)?;
     let kernel = Arc::new(kernel);
+    say_bounds(&kernel, &config);
     let mut stop_signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
     let (spool, owner) = owner::own(spool);
@@ -97,7 +99,7 @@ pub(crate) async fn run(config: Config, identity: Identity, state_dir: &Path) ->
             _ = stop_signals.1.recv() => break None,
             Some(ended) = sources.join_next() => break Some(early(ended)),
             ended = &mut uplink => break Some(early(ended.map(|ended| ("uplink", ended.map_err(Into::into))))),
-            _ = report.tick() => health.log(kernel.counters()),
+            _ = report.tick() => health.log(kernel.counters(), kernel.missed()),
             () = &mut counted, if counting => {
                 kernel.stop_counting();
                 counting = false;
@@ -120,9 +122,23 @@ pub(crate) async fn run(config: Config, identity: Identity, state_dir: &Path) ->
     }
     // Every handle is gone now, so the thread ends when it has written what waited.
     let closed = spool_thread.await.context("the spool's thread panicked")?;
-    health.log(kernel.counters());
+    health.log(kernel.counters(), kernel.missed());
     closed.context("the spool failed")?;
     failure.map_or(Ok(()), Err)
+}
+
+/// All that is kept, in one line: none of it grows with the number of processes ever seen.
+fn say_bounds(kernel: &Kernel, config: &Config) {
+    let Some(bounds) = kernel.bounds() else { return };
+    tracing::info!(
+        kernel_maps_kib = bounds.kernel_maps / 1024,
+        rings_kib = (PROCESS_RING_BYTES + OTHER_RING_BYTES) / 1024,
+        table_processes = bounds.table_entries,
+        table_kib = bounds.table / 1024,
+        queue_kib = bounds.queue / 1024,
+        spool_kib = config.spool_bytes_max / 1024,
+        "memory is bounded by"
+    );
 }
 
 /// Why a task that should run for ever ended.

@@ -33,7 +33,7 @@ impl Health {
     }
 
     /// Says how it is.
-    pub(crate) fn log(&self, kernel: Counters) {
+    pub(crate) fn log(&self, kernel: Counters, missed: u64) {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         tracing::info!(
             sessions = get(&self.sessions),
@@ -45,6 +45,7 @@ impl Health {
             kernel_emitted = kernel.emitted,
             ring_lost = kernel.ring_lost,
             suppressed = kernel.suppressed,
+            missed,
             "health"
         );
     }

@@ -9,7 +9,7 @@ use std::{
 use bongsu_event::{Event, ProcessKey};
 use tokio::sync::{mpsc, watch};
 
-use crate::probe::{self, Figure, Hook, ProbeConfig, Probes, StartError, Statistics};
+use crate::probe::{self, Bounds, Figure, Hook, ProbeConfig, Probes, StartError, Statistics};
 
 /// Events between the kernel programs and us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,6 +84,16 @@ impl Kernel {
             tracing::debug!(error = &error as &dyn std::error::Error, "no figures of what hooks cost");
             Vec::new()
         })
+    }
+
+    /// How often the kernel passed a program over because another was running on that CPU.
+    pub(crate) fn missed(&self) -> u64 {
+        self.figures().iter().map(|(_, figure)| figure.missed).sum()
+    }
+
+    /// What the memory of the probes is bounded by; `None` without probes.
+    pub(crate) fn bounds(&self) -> Option<Bounds> {
+        self.probes.as_ref().map(|probes| probes.bounds)
     }
 
     /// The kernel need not count for us any more: counting costs every program of the host two looks at the clock.

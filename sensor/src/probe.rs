@@ -13,11 +13,13 @@
 //! `emitted = read + ring_lost`, per ring.
 
 mod attach;
+mod batch;
 mod counters;
 mod figures;
 mod library;
 mod load;
 mod lockdown;
+mod memory;
 mod offsets;
 mod pulse;
 mod reader;
@@ -43,6 +45,7 @@ pub(crate) use attach::{Hook, all_blind};
 pub(crate) use counters::Counters;
 pub(crate) use figures::{Figure, Figures, Statistics};
 pub(crate) use library::shells;
+pub(crate) use memory::Bounds;
 #[cfg(test)]
 pub(crate) use pulse::SILENT;
 
@@ -55,7 +58,7 @@ use crate::{
 };
 use counters::Ledger;
 
-/// Batches that wait for the sensor; with [`reader::BATCH_MAX`] events each, a few MiB.
+/// Batches that wait for the sensor; of [`batch::BYTES_MAX`] each.
 const QUEUE_BATCHES: usize = 16;
 
 /// What the probes need to know.
@@ -140,6 +143,8 @@ pub(crate) struct Probes {
     pub(crate) images: Images,
     /// Asks the kernel what the programs cost.
     pub(crate) figures: Figures,
+    /// What its memory is bounded by.
+    pub(crate) bounds: Bounds,
     ledger: Arc<Ledger>,
     stop: Arc<OwnedFd>,
 }
@@ -218,6 +223,7 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
         hooks,
         images: enricher.images().clone(),
         figures,
+        bounds: Bounds::take(),
         ledger: Arc::clone(&ledger),
         stop: Arc::clone(&stop),
     };

@@ -5,10 +5,11 @@
 //! ancestors became something else. It refuses to guess: a process that neither a record nor /proc explains is shown with its key
 //! alone.
 //!
-//! Bounded: [`LIVE_MAX`] processes, and the last [`EXITED_MAX`] that ended, which stay so that events read late still find them.
+//! Bounded, in processes and in bytes: see [`room`]. The last [`EXITED_MAX`] that ended stay so that events read late still find them.
 
 pub(crate) mod image;
 pub(crate) mod proc_fs;
+pub(crate) mod room;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +20,6 @@ use bongsu_event::{Ancestor, Context, Credentials, Process, ProcessKey, Timestam
 use bstr::BString;
 
 use crate::{enrich::container, runtime::Names};
-
-/// More processes than this at once, and the oldest we know are forgotten (and read from /proc again when they act).
-const LIVE_MAX: usize = 32_768;
 
 /// Bytes of a process's arguments that stay once its exec is told, each with its NUL: a record may bring eight times that.
 pub(crate) const ARGS_KEPT: usize = 4096;
@@ -64,6 +62,8 @@ struct Node {
     /// `shown` was found to be right, so many levels up, when [`ProcessTable::changes`] had that value.
     checked: Option<(u64, usize)>,
     exited: bool,
+    /// What it weighs: see [`room`].
+    bytes: usize,
 }
 
 impl Node {
@@ -74,13 +74,22 @@ impl Node {
 }
 
 /// The table.
-#[derive(Default)]
 pub(crate) struct ProcessTable {
     nodes: AHashMap<ProcessKey, Node>,
     /// How often a snapshot was replaced that snapshots of children are built on. While it stays, what was right is right.
     changes: u64,
     /// Those that ended, in that order.
     exited: VecDeque<ProcessKey>,
+    /// What all of them weigh.
+    bytes: usize,
+    /// Whether that very process runs now.
+    runs: fn(ProcessKey) -> bool,
+}
+
+impl Default for ProcessTable {
+    fn default() -> Self {
+        Self { nodes: AHashMap::new(), changes: 0, exited: VecDeque::new(), bytes: 0, runs: proc_fs::runs }
+    }
 }
 
 impl ProcessTable {
@@ -111,6 +120,7 @@ impl ProcessTable {
     /// The process became another program. Says what its executable was before.
     pub(crate) fn exec(&mut self, newcomer: Newcomer, program: NewProgram) -> Option<BString> {
         let key = newcomer.key;
+        self.make_room(Some(key));
         let Some(node) = self.nodes.get_mut(&key) else {
             self.seed(newcomer, program);
             return None;
@@ -190,7 +200,7 @@ impl ProcessTable {
         if self.exited.len() > EXITED_MAX
             && let Some(oldest) = self.exited.pop_front()
         {
-            self.nodes.remove(&oldest);
+            self.remove(oldest);
         }
         true
     }
@@ -238,6 +248,9 @@ impl ProcessTable {
     /// From now on events show this of the process. `parent` is what it was built with, if that is another one than before.
     fn show(&mut self, key: ProcessKey, shown: Process, parent: Option<Arc<Process>>) {
         let Some(node) = self.nodes.get_mut(&key) else { return };
+        let bytes = room::weight(&shown);
+        self.bytes = self.bytes - node.bytes + bytes;
+        node.bytes = bytes;
         node.shown = Arc::new(shown);
         node.inherited = false;
         node.checked = None;
@@ -263,23 +276,12 @@ impl ProcessTable {
     }
 
     fn insert(&mut self, newcomer: Newcomer, shown: Arc<Process>, inherited: bool) {
-        if self.nodes.len() >= LIVE_MAX + EXITED_MAX {
-            self.forget_oldest();
-        }
+        self.make_room(None);
         let Newcomer { key, start, parent } = newcomer;
-        let node =
-            Node { parent, start, shown, inherited, parent_shown: None, line: None, checked: None, exited: false };
-        self.nodes.insert(key, node);
-    }
-
-    /// Makes room: a sixteenth at once, the longest running first, so that the search for them is rare.
-    fn forget_oldest(&mut self) {
-        let mut live: Vec<ProcessKey> =
-            self.nodes.iter().filter(|(_, node)| !node.exited).map(|(key, _)| *key).collect();
-        live.sort_unstable_by_key(|key| key.start);
-        for key in live.into_iter().take(LIVE_MAX / 16) {
-            self.nodes.remove(&key);
-        }
+        let bytes = room::weight(&shown);
+        self.bytes += bytes;
+        let (parent_shown, line, checked, exited) = (None, None, None, false);
+        self.nodes.insert(key, Node { parent, start, shown, inherited, parent_shown, line, checked, exited, bytes });
     }
 }
 

@@ -43,6 +43,8 @@ struct SaidProgram {
     runs: u64,
     /// None when it did not run.
     ns_per_run: Option<u64>,
+    /// Times the kernel passed it over, because another program was running on that CPU.
+    missed: u64,
 }
 
 /// Runs the verb.
@@ -84,7 +86,12 @@ fn find_out(window: Duration) -> anyhow::Result<Said> {
 fn of_hook(hook: &Hook, figures: &BTreeMap<String, Figure>) -> SaidHook {
     let program = |name: &&'static str| {
         let figure = figures.get(*name).copied().unwrap_or_default();
-        SaidProgram { name: (*name).to_owned(), runs: figure.runs, ns_per_run: figure.ns_per_run() }
+        SaidProgram {
+            name: (*name).to_owned(),
+            runs: figure.runs,
+            ns_per_run: figure.ns_per_run(),
+            missed: figure.missed,
+        }
     };
     SaidHook {
         name: hook.name.clone(),
@@ -123,6 +130,10 @@ fn table(said: &Said, out: &mut impl Write) -> std::io::Result<()> {
         let seconds = said.watched_seconds;
         writeln!(out, "Figures of this command's own copy of the programs, over {seconds} s of what this host did.")?;
     }
+    for program in said.hooks.iter().flat_map(|hook| &hook.programs).filter(|program| program.missed > 0) {
+        let (name, times) = (&program.name, program.missed);
+        writeln!(out, "Missed by the kernel, because another program was running on that CPU: {name} {times}.")?;
+    }
     if said.suppressed > 0 {
         let count = said.suppressed;
         writeln!(out, "{count} events were left out meanwhile: their processes made more than the budgets allow.")?;
@@ -142,6 +153,7 @@ mod tests {
             name: (*name).to_owned(),
             runs: *runs,
             ns_per_run: *ns_per_run,
+            missed: u64::from(*name == "unlinkat"),
         };
         SaidHook {
             name: name.to_owned(),
@@ -187,6 +199,7 @@ Better rungs that do not hold here:
   connect: kprobe:z: refused
 
 Figures of this command's own copy of the programs, over 3 s of what this host did.
+Missed by the kernel, because another program was running on that CPU: unlinkat 1.
 12 events were left out meanwhile: their processes made more than the budgets allow.
 A sensor's programs are loaded beside them; those were not counted here.
 ";

@@ -17,14 +17,13 @@ use rustix::{
 };
 use tokio::sync::mpsc;
 
-use super::{counters::Ledger, library::Libraries, ring::Rings, sensitive::Sensitive, suppression::Suppression};
+use super::{
+    batch::Batch, counters::Ledger, library::Libraries, ring::Rings, sensitive::Sensitive, suppression::Suppression,
+};
 use crate::{
     decode::{Action, Decoded},
     enrich::{Enricher, clock::since_boot_ns},
 };
-
-/// Events in one batch at most.
-pub(super) const BATCH_MAX: usize = 512;
 
 /// Records taken from one ring in one round at most, which bounds the memory of a round.
 const ROUND_MAX: usize = 4096;
@@ -136,7 +135,7 @@ impl Reader {
             waiting.push(decoded);
         };
         let other_empty = rings.other.drain(ROUND_MAX, &mut take);
-        // Without a bound of its own: what explains the other ring's records must be read. The ring is what bounds it.
+        // What explains the other ring's records must be read, however many: all that was in the ring when this began.
         let process_empty = rings.process.drain(usize::MAX, &mut take);
         if other_empty && process_empty {
             self.ledger.settle(&self.rings);
@@ -150,7 +149,7 @@ impl Reader {
         // Stable: of two with the same time the one that was read first comes first. Nearly in order already, which the sort likes.
         self.waiting.sort_by_key(|decoded| decoded.time_ns);
         let ripe = self.waiting.partition_point(|decoded| decoded.time_ns <= horizon);
-        let mut batch = Vec::with_capacity(ripe.min(BATCH_MAX));
+        let mut batch = Batch::default();
         for decoded in self.waiting.drain(..ripe) {
             if !self.sensitive.admits(&decoded.action) {
                 continue;
@@ -158,14 +157,13 @@ impl Reader {
             let Some(event) = self.enricher.enrich(decoded) else { continue };
             self.sensitive.follow(&event.activity);
             self.libraries.follow(&event.activity);
-            batch.push(event);
-            if batch.len() >= BATCH_MAX {
-                hand_over(&self.sender, std::mem::take(&mut batch))?;
+            if let Some(full) = batch.push(event) {
+                hand_over(&self.sender, full)?;
             }
         }
         // A storm has passed: its room need not stay.
         self.waiting.shrink_to(ROUND_MAX);
-        if batch.is_empty() { Ok(()) } else { hand_over(&self.sender, batch) }
+        batch.rest().map_or(Ok(()), |rest| hand_over(&self.sender, rest))
     }
 
     /// Waits for work. Says whether to stop.

@@ -7,6 +7,7 @@ use aya::{
     maps::{MapData, RingBuf},
 };
 use aya_log::EbpfLogger;
+use bongsu_sensor_abi::{OTHER_RING_BYTES, PROCESS_RING_BYTES};
 
 use super::StartError;
 use crate::decode::{Decoded, decode};
@@ -14,6 +15,7 @@ use crate::decode::{Decoded, decode};
 /// One ring and what was read from it.
 pub(super) struct Ring {
     buffer: RingBuf<MapData>,
+    bytes_max: usize,
     /// Records taken out.
     pub(super) read: u64,
     /// Of these, those that could not be decoded.
@@ -33,8 +35,8 @@ impl Rings {
     /// Takes them out of the object.
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, StartError> {
         Ok(Self {
-            process: Ring { buffer: take(ebpf, "PROCESS_RING")?, read: 0, undecodable: 0 },
-            other: Ring { buffer: take(ebpf, "OTHER_RING")?, read: 0, undecodable: 0 },
+            process: Ring::new(take(ebpf, "PROCESS_RING")?, PROCESS_RING_BYTES),
+            other: Ring::new(take(ebpf, "OTHER_RING")?, OTHER_RING_BYTES),
             urgent: take(ebpf, "URGENT")?,
             diagnostics: diagnostics(ebpf),
         })
@@ -71,15 +73,26 @@ fn take(ebpf: &mut Ebpf, name: &str) -> Result<RingBuf<MapData>, StartError> {
 }
 
 impl Ring {
+    fn new(buffer: RingBuf<MapData>, bytes_max: u32) -> Self {
+        Self { buffer, bytes_max: bytes_max as usize, read: 0, undecodable: 0 }
+    }
+
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.buffer.as_fd()
     }
 
-    /// Takes out at most `max` records and hands each, decoded, to `take`. Says whether the ring is empty.
+    /// Takes out at most `max` records, and no more than the ring holds at once, and hands each, decoded, to `take`. Says whether the ring is
+    /// empty.
     pub(super) fn drain(&mut self, max: usize, mut take: impl FnMut(Decoded)) -> bool {
+        let mut bytes = 0;
         for _ in 0..max {
+            // Who writes as fast as we read would keep us here for ever, with all of it in our memory.
+            if bytes >= self.bytes_max {
+                return false;
+            }
             let Some(item) = self.buffer.next() else { return true };
             self.read += 1;
+            bytes += item.len();
             match decode(&item) {
                 Ok(decoded) => take(decoded),
                 Err(error) => {

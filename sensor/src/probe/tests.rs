@@ -7,6 +7,7 @@ mod exec;
 mod figures;
 mod file;
 mod file_race;
+mod flood;
 mod lab;
 mod lockdown;
 mod login;

@@ -5,7 +5,7 @@
 
 use std::{fs, io, os::unix::ffi::OsStringExt};
 
-use bongsu_event::{Context, Namespaces};
+use bongsu_event::{Context, Namespaces, ProcessKey};
 use bongsu_sensor_abi::Creds;
 use bstr::{BString, ByteSlice};
 
@@ -77,6 +77,11 @@ pub(crate) fn read(pid: u32) -> io::Result<Shown> {
 /// When the process that has this pid now started, in ticks since boot.
 pub(crate) fn start_ticks(pid: u32) -> io::Result<u64> {
     Ok(stat(pid)?.start_ticks)
+}
+
+/// Whether that very process is there, if only as a zombie.
+pub(crate) fn runs(key: ProcessKey) -> bool {
+    start_ticks(key.pid).is_ok_and(|start| start == key.start)
 }
 
 struct Stat {

@@ -134,10 +134,10 @@ fn ended_processes_stay_for_a_while_and_end_once() {
 #[test]
 fn the_table_does_not_grow_without_end() {
     let mut table = ProcessTable::default();
-    for pid in 1..=u32::try_from(LIVE_MAX + EXITED_MAX).unwrap() * 2 {
+    for pid in 1..=u32::try_from(room::ENTRIES_MAX).unwrap() * 2 {
         table.seed(newcomer(pid, 0), program("sleep"));
     }
-    assert!(table.nodes.len() <= LIVE_MAX + EXITED_MAX);
+    assert!(table.nodes.len() <= room::ENTRIES_MAX);
 }
 
 #[test]

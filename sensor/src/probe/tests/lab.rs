@@ -74,11 +74,16 @@ impl Lab {
         }
     }
 
+    /// What comes next.
+    pub(super) fn batch(&mut self) -> Vec<Event> {
+        let batch = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, self.events.recv()).await });
+        batch.unwrap_or_else(|_| panic!("nothing more within {PATIENCE:?}")).expect("the probes run")
+    }
+
     /// Shows each event to `last` until it is content with one.
     pub(super) fn each(&mut self, mut last: impl FnMut(&Event) -> bool) {
         loop {
-            let batch = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, self.events.recv()).await });
-            let batch = batch.unwrap_or_else(|_| panic!("nothing more within {PATIENCE:?}")).expect("the probes run");
+            let batch = self.batch();
             if batch.iter().filter(|event| last(event)).count() > 0 {
                 return;
             }

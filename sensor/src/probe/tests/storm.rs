@@ -41,14 +41,14 @@ pub(super) fn write_noop(path: &Path) -> io::Result<()> {
 }
 
 /// The time the reader has spent on a processor since it began.
-fn reader_time() -> Duration {
+pub(super) fn reader_time() -> Duration {
     let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
     let reader = tasks.into_iter().find(|task| fs::read(task.join("comm")).is_ok_and(|name| name == b"probe-reader\n"));
     let times = fs::read_to_string(reader.unwrap().join("schedstat")).unwrap();
     Duration::from_nanos(times.split(' ').next().unwrap().parse().unwrap())
 }
 
-fn resident_kib() -> u64 {
+pub(super) fn resident_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
