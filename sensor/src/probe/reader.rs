@@ -109,8 +109,8 @@ impl Reader {
                 self.libraries.refresh(ebpf);
             }
             let horizon = since_boot_ns().saturating_sub(HOLD_NS);
-            let empty = self.read();
-            if let Err(end) = self.send(horizon) {
+            let Round { empty, complete_to } = self.read();
+            if let Err(end) = self.send(horizon.min(complete_to)) {
                 return Ok(end);
             }
             let busy = !empty || !self.waiting.is_empty();
@@ -120,8 +120,8 @@ impl Reader {
         }
     }
 
-    /// Takes what the rings hold, within the bound of a round. Says whether they are empty.
-    fn read(&mut self) -> bool {
+    /// Takes what the rings hold, within the bound of a round.
+    fn read(&mut self) -> Round {
         let Self { rings, waiting, enricher, suppression, .. } = self;
         rings.tend();
         let mut take = |decoded: Decoded| {
@@ -134,14 +134,20 @@ impl Reader {
             }
             waiting.push(decoded);
         };
-        let other_empty = rings.other.drain(ROUND_MAX, &mut take);
+        let mut latest = 0;
+        let other_empty = rings.other.drain(ROUND_MAX, &mut |decoded: Decoded| {
+            latest = latest.max(decoded.time_ns);
+            take(decoded);
+        });
         // What explains the other ring's records must be read, however many: all that was in the ring when this began.
         let process_empty = rings.process.drain(usize::MAX, &mut take);
         if other_empty && process_empty {
             self.ledger.settle(&self.rings);
             self.suppression.look(since_boot_ns(), &mut |left| self.waiting.push(left));
         }
-        other_empty && process_empty
+        // What a process did must not come after its exit: of a ring that still holds something nothing later than its last record is known.
+        let complete_to = if other_empty { u64::MAX } else { latest.saturating_sub(HOLD_NS) };
+        Round { empty: other_empty && process_empty, complete_to }
     }
 
     /// Hands on what is older than the horizon.
@@ -188,12 +194,24 @@ impl Reader {
 
     /// Everything there still is.
     fn drain(&mut self) -> Result<(), End> {
-        while !self.read() {
-            self.send(u64::MAX)?;
+        loop {
+            let Round { empty, complete_to } = self.read();
+            if empty {
+                break;
+            }
+            self.send(complete_to)?;
         }
         self.suppression.finish(since_boot_ns(), &mut |left| self.waiting.push(left));
         self.send(u64::MAX)
     }
+}
+
+/// What one look at the rings came to.
+struct Round {
+    /// Whether both are empty now.
+    empty: bool,
+    /// All records up to that time have been read; in nanoseconds since boot.
+    complete_to: u64,
 }
 
 /// A full channel makes this wait; the rings absorb.
