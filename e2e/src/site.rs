@@ -274,6 +274,14 @@ impl Site {
         fs::read_to_string(self.path("correlator.log")).unwrap_or_default()
     }
 
+    /// The pid of the sensor.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn sensor_pid(&self) -> Result<u32> {
+        Ok(self.sensor.as_ref().context("the sensor does not run")?.pid())
+    }
+
     /// What the sensor cost so far.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod stories {
     mod evidence;
     mod export;
     mod identity;
+    mod rights;
     mod rotation;
     mod storm;
     mod techniques;

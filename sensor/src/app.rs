@@ -25,7 +25,7 @@ use crate::{
     config::{Config, SEGMENT_BYTES},
     health::{Health, count},
     identity::{Identity, tls},
-    kernel::{Kernel, KernelEvents},
+    kernel::{Kernel, KernelEvents, Prepared},
     mask::Masker,
     probe::{self, ProbeConfig},
     spool::{self, Spool, owner},
@@ -47,7 +47,12 @@ pub(crate) fn host_name() -> anyhow::Result<Vec<u8>> {
 }
 
 /// Runs the sensor until it is told to stop or a part of it fails.
-pub(crate) async fn run(config: Config, identity: Identity, state_dir: &Path) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    config: Config,
+    identity: Identity,
+    state_dir: &Path,
+    prepared: Option<Prepared>,
+) -> anyhow::Result<()> {
     let health = Arc::new(Health::default());
     let tls = tls::session(&identity)?;
     let spool = Spool::open(spool::Config {
@@ -57,10 +62,11 @@ pub(crate) async fn run(config: Config, identity: Identity, state_dir: &Path) ->
     })?;
     let marks = spool.marks().clone();
     let followed = tail::Tail::new(config.logs.clone(), &marks, Arc::clone(&health))?;
-    let (kernel, kernel_events) = start_kernel(&config, state_dir)?;
+    let (kernel, kernel_events) = start_kernel(prepared)?;
     let kernel = Arc::new(kernel);
     say_bounds(&kernel, &config);
     let mut stop_signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut child_ended = signal(SignalKind::child())?;
 
     let (spool, owner) = owner::own(spool);
     let spool_thread = spawn_blocking(move || owner.run());
@@ -97,6 +103,8 @@ pub(crate) async fn run(config: Config, identity: Identity, state_dir: &Path) ->
         tokio::select! {
             _ = stop_signals.0.recv() => break None,
             _ = stop_signals.1.recv() => break None,
+            // The only child there is.
+            _ = child_ended.recv() => break Some(anyhow!("the opener ended: images of processes cannot be had")),
             Some(ended) = sources.join_next() => break Some(early(ended)),
             ended = &mut uplink => break Some(early(ended.map(|ended| ("uplink", ended.map_err(Into::into))))),
             _ = report.tick() => health.log(kernel.counters(), kernel.missed()),
@@ -196,10 +204,11 @@ async fn drain_probes(mut events: mpsc::Receiver<Vec<Event>>, mut intake: Intake
     Ok(())
 }
 
-fn start_kernel(config: &Config, state_dir: &Path) -> anyhow::Result<(Kernel, KernelEvents)> {
+/// Loads and attaches the probes, which takes rights that nothing after it needs; `None` when there are to be none.
+pub(crate) fn attach(config: &Config, state_dir: &Path) -> anyhow::Result<Option<Prepared>> {
     if !config.probes {
         tracing::info!("running without probes: log lines only");
-        return Ok((Kernel::without_probes(), None));
+        return Ok(None);
     }
     let probes = ProbeConfig {
         sensitive_paths: config.sensitive_paths.clone(),
@@ -210,8 +219,12 @@ fn start_kernel(config: &Config, state_dir: &Path) -> anyhow::Result<(Kernel, Ke
         shells: if config.shell_lines { probe::shells() } else { Vec::new() },
         ..ProbeConfig::default()
     };
-    let (kernel, events) =
-        Kernel::start(&probes).context("cannot start the probes (`--no-probes` follows logs only)")?;
+    Kernel::prepare(&probes).map(Some).context("cannot start the probes (`--no-probes` follows logs only)")
+}
+
+fn start_kernel(prepared: Option<Prepared>) -> anyhow::Result<(Kernel, KernelEvents)> {
+    let Some(prepared) = prepared else { return Ok((Kernel::without_probes(), None)) };
+    let (kernel, events) = Kernel::start(prepared).context("cannot start the probes' threads")?;
     // Where there are no probes, that was one line already.
     for hook in kernel.hooks().iter().filter(|_| events.is_some()) {
         tracing::info!(hook = %hook.name, rung = %hook.rung, detail = %hook.detail, "probe");

@@ -9,7 +9,7 @@ use std::{
 use bongsu_event::{Event, ProcessKey};
 use tokio::sync::{mpsc, watch};
 
-use crate::probe::{self, Bounds, Figure, Hook, ProbeConfig, Probes, StartError, Statistics};
+use crate::probe::{self, Attached, Bounds, Figure, Hook, ProbeConfig, Probes, StartError, Statistics};
 
 /// Events between the kernel programs and us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,23 +35,63 @@ pub(crate) struct Kernel {
 /// Where the probes' events come from; nowhere without probes.
 pub(crate) type KernelEvents = Option<mpsc::Receiver<Vec<Event>>>;
 
+/// Probes that are attached, before there are threads.
+pub(crate) enum Prepared {
+    /// They stand.
+    Attached {
+        attached: Box<Attached>,
+        counting: Option<Statistics>,
+    },
+    /// The kernel is locked down against all of them.
+    Blind {
+        why: String,
+    },
+}
+
+impl Prepared {
+    /// Where the pulse will connect to.
+    pub(crate) fn port(&self) -> Option<io::Result<u16>> {
+        match self {
+            Self::Attached { attached, .. } => Some(attached.port()),
+            Self::Blind { .. } => None,
+        }
+    }
+
+    /// Whether this thread may read the maps of the programs.
+    pub(crate) fn reads_maps(&self) -> bool {
+        match self {
+            Self::Attached { attached, .. } => attached.reads_maps(),
+            Self::Blind { .. } => true,
+        }
+    }
+}
+
 impl Kernel {
-    /// Starts the probes. What their programs cost is counted until [`Kernel::stop_counting`], where the kernel lets us.
+    /// Attaches the probes, and does whatever else takes rights that nothing after it needs.
     ///
     /// On a kernel that is locked down against all of them the logs are followed without, and every hook is told to be blind: nobody but its
     /// owner can change that, and a sensor that did not start would lose the logs as well.
-    pub(crate) fn start(config: &ProbeConfig) -> Result<(Self, KernelEvents), StartError> {
-        let (probes, events) = match probe::start(config) {
-            Ok(started) => started,
-            Err(error @ StartError::LockedDown) => {
-                tracing::error!("running without probes, log lines only: {error}");
-                let blind = watch::channel(probe::all_blind(&error.to_string())).1;
-                return Ok((Self::standing(blind), None));
-            }
+    pub(crate) fn prepare(config: &ProbeConfig) -> Result<Prepared, StartError> {
+        let attached = match probe::attach(config) {
+            Ok(attached) => Box::new(attached),
+            Err(error @ StartError::LockedDown) => return Ok(Prepared::Blind { why: error.to_string() }),
             Err(error) => return Err(error),
         };
         let counting = Statistics::on().inspect_err(|error| tracing::debug!(%error, "no figures of what hooks cost"));
-        let kernel = Self { hooks: probes.hooks.clone(), probes: Some(probes), counting: Mutex::new(counting.ok()) };
+        Ok(Prepared::Attached { attached, counting: counting.ok() })
+    }
+
+    /// Starts the probes' threads. What their programs cost is counted until [`Kernel::stop_counting`], where the kernel lets us.
+    pub(crate) fn start(prepared: Prepared) -> Result<(Self, KernelEvents), StartError> {
+        let (attached, counting) = match prepared {
+            Prepared::Attached { attached, counting } => (attached, Mutex::new(counting)),
+            Prepared::Blind { why } => {
+                tracing::error!("running without probes, log lines only: {why}");
+                return Ok((Self::standing(watch::channel(probe::all_blind(&why)).1), None));
+            }
+        };
+        let (probes, events) = attached.run()?;
+        let kernel = Self { hooks: probes.hooks.clone(), probes: Some(probes), counting };
         Ok((kernel, Some(events)))
     }
 

@@ -10,9 +10,11 @@ mod heap;
 mod identity;
 mod kernel;
 mod mask;
+mod opener;
 mod probe;
 mod process_table;
 mod recent;
+mod rights;
 mod runtime;
 mod say_probes;
 mod spool;
@@ -21,9 +23,11 @@ mod uplink;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
+    path::Path,
     process::ExitCode,
 };
 
+use anyhow::Context as _;
 use bongsu_proto::join_token::JoinToken;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
@@ -31,6 +35,7 @@ use tracing_subscriber::EnvFilter;
 use cli::{Cli, Command, Join};
 use config::Config;
 use identity::{Identity, enrol, make_state_dir};
+use kernel::Prepared;
 
 /// How the program ends. The numbers are those of sysexits.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +85,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Run(arguments) => {
             let mut config = Config::load(arguments.config.as_deref())?;
             config.probes &= !arguments.no_probes;
-            let identity = Identity::load(&arguments.state_dir)?;
-            runtime()?.block_on(app::run(config, identity, &arguments.state_dir))
+            watch(config, &arguments.state_dir)
         }
         Command::Check { config } => {
             let config = Config::load(config.as_deref())?;
@@ -91,6 +95,25 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Probes(arguments) => say_probes::say(&arguments, &mut io::stdout()),
     }
+}
+
+/// Rights first, while there is one thread: what attaching needs is gone before the first byte of an event is looked at.
+fn watch(config: Config, state_dir: &Path) -> anyhow::Result<()> {
+    let opener = config.probes.then(opener::start).transpose().context("cannot start the opener")?;
+    let identity = Identity::load(state_dir)?;
+    let prepared = app::attach(&config, state_dir)?;
+    let needs = rights::Needs {
+        state_dir: Some(state_dir.to_owned()),
+        addresses: identity.addresses.clone(),
+        ports: prepared.iter().filter_map(Prepared::port).collect::<Result<_, _>>()?,
+        failing_calls: probe::pulse_calls().collect(),
+    };
+    let kept = rights::keep(&needs, || prepared.as_ref().is_none_or(Prepared::reads_maps))?;
+    tracing::info!("rights: {kept}");
+    if let Some(opener) = opener {
+        opener.hand_over();
+    }
+    runtime()?.block_on(app::run(config, identity, state_dir, prepared))
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {

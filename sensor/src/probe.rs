@@ -1,7 +1,8 @@
 //! The probes: the only room that sees aya.
 //!
-//! [`start`] reads the kernel's layout, loads the programs, attaches each hook at the best point this kernel allows, seeds the process table
-//! and starts one thread, which owns the rings and everything that hangs on them:
+//! [`attach`] reads the kernel's layout, loads the programs, attaches each hook at the best point this kernel allows and seeds the process
+//! table. [`Attached::run`] starts two threads, for which far fewer rights are enough: the pulse, and the one that owns the rings and
+//! everything that hangs on them:
 //!
 //! ```text
 //! kernel -> process ring -\
@@ -31,7 +32,7 @@ mod tests;
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use aya::Btf;
+use aya::{Btf, Ebpf};
 use bongsu_event::Event;
 use rustix::{
     event::{EventfdFlags, eventfd},
@@ -48,13 +49,14 @@ pub(crate) use library::shells;
 pub(crate) use memory::Bounds;
 #[cfg(test)]
 pub(crate) use pulse::SILENT;
+pub(crate) use pulse::calls as pulse_calls;
 
 use crate::{
     config::{Budgets, Environment},
     enrich::Enricher,
     heap,
     process_table::image::Images,
-    runtime::Containers,
+    runtime::{Asker, Containers},
 };
 use counters::Ledger;
 
@@ -150,6 +152,11 @@ pub(crate) struct Probes {
 }
 
 impl Probes {
+    /// Whether the maps can be read by this thread.
+    pub(crate) fn reads_maps(&self) -> bool {
+        self.ledger.is_readable()
+    }
+
     /// Where every record of the kernel programs went.
     #[must_use]
     pub(crate) fn counters(&self) -> Counters {
@@ -174,11 +181,26 @@ impl Drop for Probes {
     }
 }
 
-/// Starts the probes. Events come out of the receiver in batches, in the order of their time.
+/// Probes that are attached, whose events wait in the rings. No thread has been started yet.
+pub(crate) struct Attached {
+    ebpf: Ebpf,
+    rings: ring::Rings,
+    ledger: Arc<Ledger>,
+    sensitive: sensitive::Image,
+    watched: (suppression::Suppression, library::Libraries),
+    config: ProbeConfig,
+    enricher: Enricher,
+    /// Asks the container runtime, once there may be threads.
+    containers: Option<Asker>,
+    pulse: pulse::Pulse,
+    probes: Probes,
+}
+
+/// Attaches the probes.
 ///
 /// # Errors
 /// When this kernel, these rights or this build of the sensor do not allow it.
-pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<Event>>), StartError> {
+pub(crate) fn attach(config: &ProbeConfig) -> Result<Attached, StartError> {
     let mut layout = offsets::read(std::process::id()).map_err(load::LoadError::from)?;
     layout.settings.allowances = config.budgets.allowances();
     layout.settings.environment = u32::from(config.environment != Environment::Nothing);
@@ -207,31 +229,53 @@ pub(crate) fn start(config: &ProbeConfig) -> Result<(Probes, mpsc::Receiver<Vec<
         return Err(StartError::Nothing(reasons.join("; ")));
     }
     let boot = offsets::boot_id().map_err(StartError::system("read the boot id"))?;
-    let containers = Containers::new(config.container_sockets.clone())
-        .map_err(StartError::system("start the thread that asks the container runtime"))?;
-    let mut enricher = Enricher::new(boot, config.passwd.clone(), config.environment.clone(), containers);
+    let (known, containers) = Containers::new(config.container_sockets.clone());
+    let mut enricher = Enricher::new(boot, config.passwd.clone(), config.environment.clone(), known);
     enricher.seed().map_err(StartError::system("list the processes in /proc"))?;
     let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|error| StartError::system("make an eventfd")(error.into()))?;
     let stop = Arc::new(stop);
     let (pulse, hooks) = pulse::Pulse::take(&mut ebpf, hooks, config.folder.as_deref(), Arc::clone(&stop))?;
-    let sensitive = sensitive::Sensitive::start(sensitive, config.sensitive_paths.clone(), config.passwd.clone())?;
     let (told, moved) = pulse.told();
     libraries.tell(told, moved);
-    let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
-    let probes = Probes {
-        hooks,
-        images: enricher.images().clone(),
-        figures,
-        bounds: Bounds::take(),
-        ledger: Arc::clone(&ledger),
-        stop: Arc::clone(&stop),
-    };
-    let reader = reader::Reader::new(ebpf, rings, ledger, (sensitive, suppression, libraries), enricher, sender, stop);
-    std::thread::Builder::new()
-        .name("probe-reader".to_owned())
-        .spawn(move || reader.run())
-        .map_err(StartError::system("start the reader's thread"))?;
-    pulse.spawn().map_err(StartError::system("start the pulse's thread"))?;
-    Ok((probes, receiver))
+    let images = enricher.images().clone();
+    let probes = Probes { hooks, images, figures, bounds: Bounds::take(), ledger: Arc::clone(&ledger), stop };
+    let config = config.clone();
+    let watched = (suppression, libraries);
+    Ok(Attached { ebpf, rings, ledger, sensitive, watched, config, enricher, containers, pulse, probes })
+}
+
+impl Attached {
+    /// Where the pulse will connect to.
+    pub(crate) fn port(&self) -> io::Result<u16> {
+        self.pulse.port()
+    }
+
+    /// Whether the maps can be read by this thread.
+    pub(crate) fn reads_maps(&self) -> bool {
+        self.probes.reads_maps()
+    }
+
+    /// Starts the threads. Events come out of the receiver in batches, in the order of their time.
+    ///
+    /// # Errors
+    /// When there can be no threads.
+    pub(crate) fn run(self) -> Result<(Probes, mpsc::Receiver<Vec<Event>>), StartError> {
+        let Self { ebpf, rings, ledger, sensitive, watched, config, enricher, containers, pulse, probes } = self;
+        if let Some(containers) = containers {
+            containers.start().map_err(StartError::system("start the thread that asks the container runtime"))?;
+        }
+        let sensitive = sensitive::Sensitive::start(sensitive, config.sensitive_paths, config.passwd)?;
+        let (sender, receiver) = mpsc::channel(QUEUE_BATCHES);
+        let stop = Arc::clone(&probes.stop);
+        let (suppression, libraries) = watched;
+        let looked_after = (sensitive, suppression, libraries);
+        let reader = reader::Reader::new(ebpf, rings, ledger, looked_after, enricher, sender, stop);
+        std::thread::Builder::new()
+            .name("probe-reader".to_owned())
+            .spawn(move || reader.run())
+            .map_err(StartError::system("start the reader's thread"))?;
+        pulse.spawn().map_err(StartError::system("start the pulse's thread"))?;
+        Ok((probes, receiver))
+    }
 }

@@ -56,21 +56,15 @@ pub(crate) struct Containers {
 }
 
 impl Containers {
-    /// Asks the runtime behind the first of these sockets that is there when something is asked; without any socket, nobody.
-    ///
-    /// # Errors
-    /// When the thread cannot be started.
-    pub(crate) fn new(sockets: Vec<PathBuf>) -> std::io::Result<Self> {
+    /// Those behind the first of these sockets that is there when something is asked, and who asks there; without any socket, nobody. Questions
+    /// wait until the asker is started.
+    pub(crate) fn new(sockets: Vec<PathBuf>) -> (Self, Option<Asker>) {
         if sockets.is_empty() {
-            return Ok(Self::default());
+            return (Self::default(), None);
         }
         let (ask, asked) = mpsc::channel(WAITING_MAX);
         let (answer, answered) = answers::sync_channel(WAITING_MAX);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        std::thread::Builder::new()
-            .name("container-names".to_owned())
-            .spawn(move || runtime.block_on(answering(sockets, asked, answer)))?;
-        Ok(Self { asker: Some((ask, answered)), ..Self::default() })
+        (Self { asker: Some((ask, answered)), ..Self::default() }, Some(Asker { sockets, asked, answer }))
     }
 
     /// What the container is called, as far as that is known now; otherwise it is asked for.
@@ -117,6 +111,28 @@ impl Containers {
         {
             self.known.remove(&oldest);
         }
+    }
+}
+
+/// Asks the runtime.
+pub(crate) struct Asker {
+    sockets: Vec<PathBuf>,
+    asked: mpsc::Receiver<BString>,
+    answer: answers::SyncSender<Answer>,
+}
+
+impl Asker {
+    /// In a thread of its own.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub(crate) fn start(self) -> std::io::Result<()> {
+        let Self { sockets, asked, answer } = self;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new()
+            .name("container-names".to_owned())
+            .spawn(move || runtime.block_on(answering(sockets, asked, answer)))?;
+        Ok(())
     }
 }
 

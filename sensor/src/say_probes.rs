@@ -12,6 +12,7 @@ use crate::{
     cli::{self, Format},
     config::Config,
     probe::{self, Figure, Hook, ProbeConfig, Statistics},
+    rights,
 };
 
 /// The answer.
@@ -23,6 +24,8 @@ struct Said {
     watched_seconds: u64,
     /// Why there are no figures; empty when there are.
     no_figures: String,
+    /// What a sensor keeps on this host once its probes stand.
+    rights: String,
     hooks: Vec<SaidHook>,
     /// Events left out while we looked, because their processes made too many.
     suppressed: u64,
@@ -59,7 +62,8 @@ pub(crate) fn say(arguments: &cli::Probes, out: &mut impl Write) -> anyhow::Resu
 
 fn find_out(window: Duration) -> anyhow::Result<Said> {
     let config = ProbeConfig { sensitive_paths: Config::default().sensitive_paths, ..ProbeConfig::default() };
-    let (probes, mut events) = probe::start(&config).context("cannot start the probes")?;
+    let attached = probe::attach(&config).context("cannot start the probes")?;
+    let (probes, mut events) = attached.run().context("cannot start the probes")?;
     // Full rings would make the programs cheaper than they are.
     let reader = thread::spawn(move || while events.blocking_recv().is_some() {});
     let (figures, no_figures) = match Statistics::on() {
@@ -71,16 +75,32 @@ fn find_out(window: Duration) -> anyhow::Result<Said> {
         Err(error) => (BTreeMap::new(), format!("{:#}", anyhow::Error::new(error))),
     };
     let sensor_running = probes.figures.another_copy()?;
+    let rights = rights_kept(&probes);
     let said = Said {
         sensor_running,
         watched_seconds: if no_figures.is_empty() { window.as_secs() } else { 0 },
         no_figures,
         suppressed: probes.counters().suppressed(),
+        rights,
         hooks: probes.hooks.borrow().iter().map(|hook| of_hook(hook, &figures)).collect(),
     };
     drop(probes);
     reader.join().ok().context("the thread that reads the events panicked")?;
     Ok(said)
+}
+
+/// Really gives them up, for this verb needs them no more.
+fn rights_kept(probes: &probe::Probes) -> String {
+    let needs = rights::Needs {
+        state_dir: None,
+        addresses: Vec::new(),
+        ports: Vec::new(),
+        failing_calls: probe::pulse_calls().collect(),
+    };
+    match rights::keep(&needs, || probes.reads_maps()) {
+        Ok(kept) => kept.to_string(),
+        Err(error) => format!("all, and it ends: {:#}", anyhow::Error::new(error)),
+    }
 }
 
 fn of_hook(hook: &Hook, figures: &BTreeMap<String, Figure>) -> SaidHook {
@@ -138,6 +158,7 @@ fn table(said: &Said, out: &mut impl Write) -> std::io::Result<()> {
         let count = said.suppressed;
         writeln!(out, "{count} events were left out meanwhile: their processes made more than the budgets allow.")?;
     }
+    writeln!(out, "Rights that a sensor keeps here: {}.", said.rights)?;
     if said.sensor_running {
         writeln!(out, "A sensor's programs are loaded beside them; those were not counted here.")?;
     }
@@ -176,6 +197,7 @@ mod tests {
             watched_seconds: 3,
             no_figures: String::new(),
             suppressed: 12,
+            rights: "few".to_owned(),
             hooks: vec![
                 hook("exec", "raw_tracepoint:x", "", &[("exec", 12, Some(4500))]),
                 hook(
@@ -201,6 +223,7 @@ Better rungs that do not hold here:
 Figures of this command's own copy of the programs, over 3 s of what this host did.
 Missed by the kernel, because another program was running on that CPU: unlinkat 1.
 12 events were left out meanwhile: their processes made more than the budgets allow.
+Rights that a sensor keeps here: few.
 A sensor's programs are loaded beside them; those were not counted here.
 ";
         assert_eq!(shown(&said), expected);
@@ -213,10 +236,11 @@ A sensor's programs are loaded beside them; those were not counted here.
             watched_seconds: 0,
             no_figures: "refused".to_owned(),
             suppressed: 0,
+            rights: "few".to_owned(),
             hooks: vec![hook("exec", "raw_tracepoint:x", "", &[("exec", 0, None)])],
         };
         let shown = shown(&said);
         assert!(shown.contains("exec             exec                       -       -"), "{shown}");
-        assert!(shown.ends_with("No figures: refused.\n"), "{shown}");
+        assert!(shown.ends_with("No figures: refused.\nRights that a sensor keeps here: few.\n"), "{shown}");
     }
 }

@@ -98,6 +98,11 @@ impl Ledger {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
+    /// Whether the kernel lets this thread read its counters.
+    pub(super) fn is_readable(&self) -> bool {
+        self.kernel.get(&0, 0).is_ok()
+    }
+
     /// Called by the reader whenever it found the rings empty.
     pub(super) fn settle(&self, rings: &Rings) {
         let now = Counters {

@@ -36,6 +36,7 @@ use rustix::{
 use tokio::sync::watch;
 
 use super::{Hook, StartError, library::Moved};
+pub(crate) use exercise::calls;
 use exercise::{Exercise, Ground};
 
 /// Silence is known within this and the moment that a pulse takes.
@@ -91,6 +92,11 @@ impl Pulse {
     /// For who moves hooks to other files.
     pub(super) fn told(&self) -> (watch::Sender<Vec<Hook>>, Moved) {
         (self.told.clone(), self.moved.clone())
+    }
+
+    /// Where its own listener is.
+    pub(super) fn port(&self) -> io::Result<u16> {
+        self.ground.port()
     }
 
     /// In a thread of its own. Returns when it has learned what to expect, which takes milliseconds.

@@ -16,6 +16,7 @@ use std::{
 use bongsu_event::ProcessKey;
 
 use super::proc_fs;
+use crate::opener;
 
 /// How many images are kept open.
 const KEPT_MAX: usize = 64;
@@ -82,7 +83,7 @@ impl Images {
         if key.boot != self.boot {
             return Err(gone());
         }
-        let file = File::open(format!("/proc/{}/exe", key.pid))?;
+        let file = opener::image(key.pid)?;
         if proc_fs::start_ticks(key.pid)? != key.start {
             return Err(gone());
         }

@@ -3,11 +3,13 @@
 //! Everything read here is a claim about a pid at some moment; the start time is checked last, so that a pid that was given to
 //! another process meanwhile is not mistaken for the first.
 
-use std::{fs, io, os::unix::ffi::OsStringExt};
+use std::{fs, io, os::unix::ffi::OsStringExt as _};
 
 use bongsu_event::{Context, Namespaces, ProcessKey};
 use bongsu_sensor_abi::Creds;
 use bstr::{BString, ByteSlice};
+
+use crate::opener::{self, Link};
 
 /// Nanoseconds of one tick of /proc, and of process keys.
 pub(crate) const TICK_NS: u64 = 10_000_000;
@@ -42,8 +44,8 @@ pub(crate) fn pids() -> io::Result<Vec<u32>> {
 pub(crate) fn read(pid: u32) -> io::Result<Shown> {
     let (mut args, args_cut) = arguments(&read_some(&format!("/proc/{pid}/cmdline"))?);
     args.shrink_to_fit();
-    let executable = link(pid, "exe");
-    let cwd = link(pid, "cwd");
+    let executable = link(pid, Link::Executable);
+    let cwd = link(pid, Link::Directory);
     let cgroup = cgroup_path(&fs::read(format!("/proc/{pid}/cgroup")).unwrap_or_default());
     let status = fs::read(format!("/proc/{pid}/status"))?;
     let mut creds = credentials(&status);
@@ -133,15 +135,15 @@ fn capabilities(status: &[u8]) -> Option<u64> {
 
 /// All of them or none, for a process may be gone while we ask.
 fn namespaces(pid: u32) -> Option<Namespaces> {
-    let number = |name: &str| -> Option<u32> {
+    let number = |name: Link| -> Option<u32> {
         let link = link(pid, name);
         link.find_byte(b'[').and_then(|at| link.get(at + 1..)?.strip_suffix(b"]")?.to_str().ok()?.parse().ok())
     };
     Some(Namespaces {
-        mount: number("ns/mnt")?,
-        pid: number("ns/pid")?,
-        net: number("ns/net")?,
-        user: number("ns/user")?,
+        mount: number(Link::MountNamespace)?,
+        pid: number(Link::PidNamespace)?,
+        net: number(Link::NetNamespace)?,
+        user: number(Link::UserNamespace)?,
     })
 }
 
@@ -160,8 +162,8 @@ fn arguments(bytes: &[u8]) -> (Vec<BString>, bool) {
     (bytes.strip_suffix(b"\0").unwrap_or(bytes).split_str(b"\0").map(BString::from).collect(), cut)
 }
 
-fn link(pid: u32, name: &str) -> BString {
-    fs::read_link(format!("/proc/{pid}/{name}")).map(|path| path.into_os_string().into_vec()).unwrap_or_default().into()
+fn link(pid: u32, link: Link) -> BString {
+    opener::link(pid, link).unwrap_or_default().into()
 }
 
 /// The controllers that runtimes have a container of its own in, the likeliest first. Newer kernels know the first one in version 2 only.
@@ -231,5 +233,14 @@ mod tests {
         assert_eq!(cgroup_path(both), "/system.slice/docker.service/docker/x");
         assert_eq!(cgroup_path(b"0::/system.slice/a.service\n"), "/system.slice/a.service");
         assert_eq!(cgroup_path(b""), "");
+    }
+
+    #[test]
+    fn fuzz_proc() {
+        let files = ["stat", "status", "cgroup", "cmdline"].map(|name| fs::read(format!("/proc/self/{name}")).unwrap());
+        crate::fuzz::fuzz(files.to_vec(), |bytes| {
+            let _stat = parse_stat(bytes);
+            let _rest = (credentials(bytes), capabilities(bytes), cgroup_path(bytes), arguments(bytes));
+        });
     }
 }

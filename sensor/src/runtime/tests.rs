@@ -129,12 +129,18 @@ fn names(image: &str) -> Names {
     Names { name: "web-7d4b9".to_owned(), namespace: "shop".to_owned(), image: image.to_owned() }
 }
 
+fn started(sockets: Vec<PathBuf>) -> Containers {
+    let (containers, asker) = Containers::new(sockets);
+    asker.unwrap().start().unwrap();
+    containers
+}
+
 #[test]
 fn containers_and_the_sandboxes_that_hold_pods_together_are_named_and_others_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("runtime.sock");
     let _server = serve(&socket);
-    let mut containers = Containers::new(vec![folder.path().join("nobody.sock"), socket]).unwrap();
+    let mut containers = started(vec![folder.path().join("nobody.sock"), socket]);
     assert_eq!(answer(&mut containers, CONTAINER), Some(names("docker.io/library/nginx:1.27")));
     assert_eq!(answer(&mut containers, SANDBOX), Some(names("")));
     assert_eq!(answer(&mut containers, &"f".repeat(64)), None);
@@ -144,11 +150,11 @@ fn containers_and_the_sandboxes_that_hold_pods_together_are_named_and_others_are
 fn a_runtime_that_is_not_there_costs_the_names_and_one_that_comes_later_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("runtime.sock");
-    let mut containers = Containers::new(vec![socket.clone()]).unwrap();
+    let mut containers = started(vec![socket.clone()]);
     assert_eq!(answer(&mut containers, CONTAINER), None);
     let _server = serve(&socket);
     assert_eq!(answer(&mut containers, SANDBOX), Some(names("")));
-    assert_eq!(Containers::new(Vec::new()).unwrap().names(&CONTAINER.into()), None, "nobody is asked");
+    assert_eq!(Containers::new(Vec::new()).0.names(&CONTAINER.into()), None, "nobody is asked");
 }
 
 #[test]

@@ -60,6 +60,11 @@ const OLD_CALLS: &[(&str, libc::c_long)] =
 #[cfg(not(target_arch = "x86_64"))]
 const OLD_CALLS: &[(&str, libc::c_long)] = &[];
 
+/// The system calls that may be made, with no argument but -1.
+pub(crate) fn calls() -> impl Iterator<Item = libc::c_long> {
+    CALLS.iter().chain(OLD_CALLS).map(|(_, number)| *number)
+}
+
 impl Exercise {
     /// What passes the point; `None` when nothing here does.
     pub(super) fn of(point: &str) -> Option<Self> {
@@ -82,6 +87,11 @@ impl Ground {
     /// `folder` is the sensor's own, if it has one.
     pub(super) fn new(folder: Option<&Path>) -> io::Result<Self> {
         Ok(Self { listener: TcpListener::bind("127.0.0.1:0")?, touched: Touched::new(folder)? })
+    }
+
+    /// Where the listener is.
+    pub(super) fn port(&self) -> io::Result<u16> {
+        Ok(self.listener.local_addr()?.port())
     }
 
     /// Does it. `counted` gives what the kernel counted so far and is called right before and after, so that preparing is not counted.

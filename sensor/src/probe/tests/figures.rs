@@ -31,7 +31,7 @@ fn the_kernel_counts_the_runs_of_a_program_while_asked_to() {
 #[test]
 fn a_second_copy_of_the_programs_is_noticed() {
     let Some(lab) = Lab::open() else { return };
-    let (second, _events) = crate::probe::start(&crate::probe::ProbeConfig::default()).unwrap();
+    let (second, _events) = crate::probe::attach(&crate::probe::ProbeConfig::default()).unwrap().run().unwrap();
     assert!(second.figures.another_copy().unwrap());
     assert!(lab.probes.figures.another_copy().unwrap());
 }

@@ -9,7 +9,7 @@ use std::{
 use bongsu_event::{Activity, Event};
 use tokio::{runtime::Runtime, sync::mpsc};
 
-use crate::probe::{ProbeConfig, Probes, StartError, start};
+use crate::probe::{Attached, ProbeConfig, Probes, StartError, attach};
 
 /// One at a time: tests that count what the whole host does would see each other.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -36,7 +36,7 @@ impl Lab {
             return None;
         }
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let (probes, events) = match start(config) {
+        let (probes, events) = match attach(config).and_then(Attached::run) {
             Ok(started) => started,
             Err(StartError::Load(error)) => {
                 println!("skipped: {:#}", anyhow::Error::new(error));

@@ -22,7 +22,7 @@ fn a_kernel_that_hides_its_memory_is_named_in_one_line() {
     assert!(!said.contains('\n'), "{said}");
 
     // The sensor runs on for the logs, and the host's page says of each hook that it is blind and why.
-    let (kernel, events) = Kernel::start(&ProbeConfig::default()).unwrap();
+    let (kernel, events) = Kernel::start(Kernel::prepare(&ProbeConfig::default()).unwrap()).unwrap();
     assert!(events.is_none(), "nothing comes");
     let hooks = kernel.hooks();
     assert_eq!(hooks.len(), LADDERS.len());
