@@ -5,6 +5,8 @@ mod cli;
 mod config;
 mod decode;
 mod enrich;
+#[cfg(test)]
+mod fuzz;
 mod health;
 mod heap;
 mod identity;

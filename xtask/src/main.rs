@@ -9,6 +9,7 @@ mod command;
 mod cross;
 mod demo;
 mod ebpf;
+mod fuzz;
 mod programs;
 mod setup;
 mod test;
@@ -38,6 +39,8 @@ enum Verb {
     VmTest(vm::Arguments),
     /// Build the kernel programs and the sensor for aarch64.
     Cross,
+    /// Throw hostile bytes at the sensor's parsers, for as long as one likes.
+    Fuzz(fuzz::Arguments),
     /// Measure: `exec-storm`, ...
     Bench(bench::Arguments),
     /// What `test` does, and clippy and cargo-deny besides.
@@ -52,6 +55,7 @@ fn main() -> Result<()> {
         Verb::Test(arguments) => test::run(&arguments),
         Verb::VmTest(arguments) => vm::run(&arguments),
         Verb::Cross => cross::run(),
+        Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Ci => {
             checks::clippy()?;

@@ -250,4 +250,15 @@ mod tests {
         ];
         assert_eq!(texts, expected);
     }
+
+    #[test]
+    fn fuzz_configurations() {
+        let shipped = include_bytes!("../../../deploy/sensor.toml").to_vec();
+        let full = b"[[log]]\npath = \"/a\"\n[spool]\nbytes_max = 33554432\n[mask]\nenabled = false\n[probes]\nsensitive_paths = [\"/s\"]\n";
+        crate::fuzz::fuzz(vec![shipped, full.to_vec()], |bytes| {
+            let table = std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
+            // Tables with mistakes are the interesting ones.
+            table.is_some_and(|table| read(table).is_ok() || bytes.contains(&b'='))
+        });
+    }
 }

@@ -97,3 +97,29 @@ proptest! {
         prop_assert_eq!(arguments(&text), args.into_iter().map(BString::from).collect::<Vec<_>>());
     }
 }
+
+/// Numbers of kinds end here.
+const KINDS: u32 = 64;
+
+#[test]
+fn fuzz_records() {
+    let mut seeds = Vec::new();
+    for kind in (0..KINDS).filter_map(Kind::from_number) {
+        // Small numbers wherever the head has one, and enough text for all of them.
+        let body: Vec<u8> = (0..300_u32).map(|at| if at % 2 == 0 { (at % 7) as u8 } else { 0 }).collect();
+        seeds.push(record(&header(kind, 0), &body));
+        seeds.push(record(&header(kind, u32::MAX), &[body, b"b\0a\0../c\0/etc/passwd\0".repeat(8)].concat()));
+    }
+    let hello = hello::tests::client_hello("beacon.example.org");
+    let dns = b"\xab\xcd\x81\x80\0\x01\0\x02\0\0\0\0\x01a\x07example\0\0\x01\0\x01\xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x04\x01b\xc0\x0e\
+        \xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x07";
+    for (kind, payload) in [(Kind::Tls, &hello[..]), (Kind::Dns, &dns[..])] {
+        let payload_len = payload.len().try_into().unwrap();
+        let ends = abi::Ends { family: 2, ..abi::Ends::default() };
+        let packet = abi::Packet { header: header(kind, 0), ends, payload_len, ..abi::Packet::default() };
+        let seed = record(&packet, payload);
+        assert!(matches!(decode(&seed).unwrap().action, Action::Packet(Some(_))), "{kind:?}");
+        seeds.push(seed);
+    }
+    crate::fuzz::fuzz(seeds, |bytes| decode(bytes).is_ok());
+}

@@ -106,4 +106,10 @@ mod tests {
         users.refresh(start + EVERY);
         assert_eq!(users.account(1000).name, Some("mallory".into()));
     }
+
+    #[test]
+    fn fuzz_user_databases() {
+        let seed = b"root:x:0:0::/root:/bin/sh\nkim:x:1000:1000::/:\n\nnonsense\n\xff:x:7:\n".to_vec();
+        crate::fuzz::fuzz(vec![seed], |bytes| !parse(bytes).is_empty());
+    }
 }

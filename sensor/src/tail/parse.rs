@@ -23,7 +23,7 @@ const AHEAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const BEHIND_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// The event of a line of the log `path`, read at `now`.
-pub(super) fn event(path: &[u8], line: Vec<u8>, now: Timestamp, zone: &TimeZone) -> Event {
+pub(crate) fn event(path: &[u8], line: Vec<u8>, now: Timestamp, zone: &TimeZone) -> Event {
     let header = header::parse(&line, now, zone);
     let believed = |time: &Timestamp| time.since(now) <= AHEAD_MAX && now.since(*time) <= BEHIND_MAX;
     let time = header.as_ref().and_then(|header| header.time).filter(believed).unwrap_or(now);
