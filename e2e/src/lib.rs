@@ -3,6 +3,7 @@
 pub mod attack;
 pub mod child;
 pub mod console;
+pub mod container;
 pub mod ecs;
 pub mod elasticsearch;
 pub mod execsnoop;

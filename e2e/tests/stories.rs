@@ -12,4 +12,5 @@ mod stories {
     mod rotation;
     mod storm;
     mod techniques;
+    mod unit;
 }

@@ -13,6 +13,7 @@ mod fuzz;
 mod programs;
 mod setup;
 mod test;
+mod unit;
 mod vm;
 
 use anyhow::Result;
@@ -39,6 +40,8 @@ enum Verb {
     VmTest(vm::Arguments),
     /// Build the kernel programs and the sensor for aarch64.
     Cross,
+    /// Run the sensor under its unit's restrictions, in a systemd booted for it (root).
+    UnitTest,
     /// Throw hostile bytes at the sensor's parsers, for as long as one likes.
     Fuzz(fuzz::Arguments),
     /// Measure: `exec-storm`, ...
@@ -55,6 +58,7 @@ fn main() -> Result<()> {
         Verb::Test(arguments) => test::run(&arguments),
         Verb::VmTest(arguments) => vm::run(&arguments),
         Verb::Cross => cross::run(),
+        Verb::UnitTest => unit::run(),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Ci => {
