@@ -36,7 +36,7 @@ pub(crate) struct Scratch {
     /// Which room of [`SCRATCH`] it is.
     room: u64,
     /// Where a walk stands.
-    pub(crate) cursor: [u64; 2],
+    pub(crate) cursor: [u64; 3],
     bytes: [u8; RECORD_MAX],
 }
 

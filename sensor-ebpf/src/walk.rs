@@ -9,8 +9,14 @@ use bongsu_sensor_abi::{ABSENT, STEPS_MAX};
 use crate::{
     globals::{offset, setting},
     record::Draft,
-    task::{Task, read},
+    task::{Task, pair, read},
 };
+
+// Where a walk stands.
+const DENTRY: usize = 0;
+const MOUNT: usize = 1;
+/// The root of that mount.
+const MOUNT_ROOT: usize = 2;
 
 /// Steps up a cgroup tree. Containers lie a handful of levels deep.
 const CGROUP_STEPS: u32 = 12;
@@ -18,7 +24,7 @@ const CGROUP_STEPS: u32 = 12;
 impl Draft {
     #[inline(always)]
     fn cursor(self, index: usize) -> u64 {
-        // SAFETY: the map's value is a Scratch, and callers pass 0 or 1.
+        // SAFETY: the map's value is a Scratch, and callers pass 0, 1 or 2.
         unsafe { ptr::read_volatile((&raw const (*self.0).cursor).cast::<u64>().add(index)) }
     }
 
@@ -39,8 +45,8 @@ impl Draft {
     pub(crate) fn path_of(self, vfsmount: u64, dentry: u64, cut: u32) -> u16 {
         // Through memory, where an address is a number like any other: global functions take no pointers, and the verifier has types for those
         // that fentry programs are given.
-        self.set_cursor(0, dentry);
-        self.set_cursor(1, vfsmount - offset!(mount_vfsmount));
+        self.set_cursor(DENTRY, dentry);
+        self.set_cursor(MOUNT, vfsmount - offset!(mount_vfsmount));
         walk_path(u64::from(cut), self.room()) as u16
     }
 
@@ -51,17 +57,23 @@ impl Draft {
     }
 
     #[inline(always)]
+    fn enter_mount(self, mount: u64) {
+        self.set_cursor(MOUNT, mount);
+        self.set_cursor(MOUNT_ROOT, read(mount + offset!(mount_vfsmount) + offset!(vfsmount_root)));
+    }
+
+    #[inline(always)]
     fn node(self, node: u64) {
         self.set_cursor(0, node);
         let mut left = CGROUP_STEPS;
         while left > 0 {
             let node = self.cursor(0);
-            let parent: u64 = read(node + offset!(node_parent));
+            let [parent, name] = pair(node, offset!(node_parent), offset!(node_name));
             // The root's name is empty and is not part of a path.
             if node == 0 || parent == 0 {
                 return;
             }
-            self.name(read(node + offset!(node_name)));
+            self.name(name);
             self.set_cursor(0, parent);
             left -= 1;
         }
@@ -77,6 +89,7 @@ impl Draft {
 extern "C" fn walk_path(cut: u64, room: u64) -> u64 {
     let Some(draft) = Draft::at(room as u32) else { return 0 };
     let before = draft.len();
+    draft.enter_mount(draft.cursor(MOUNT));
     let mut left = STEPS_MAX;
     while left > 0 {
         if path_step(draft.0) == 0 {
@@ -115,23 +128,30 @@ extern "C" fn walk_cgroup(task: u64) -> u64 {
 #[inline(never)]
 fn path_step(scratch: *mut crate::record::Scratch) -> u32 {
     let draft = Draft(scratch);
-    let (dentry, mount) = (draft.cursor(0), draft.cursor(1));
-    let mount_root: u64 = read(mount + offset!(mount_vfsmount) + offset!(vfsmount_root));
-    if dentry == mount_root {
-        let parent: u64 = read(mount + offset!(mount_parent));
+    let dentry = draft.cursor(DENTRY);
+    if dentry == draft.cursor(MOUNT_ROOT) {
+        let mount = draft.cursor(MOUNT);
+        let [parent, point] = pair(mount, offset!(mount_parent), offset!(mount_point));
         if parent == mount || parent == 0 {
             return 0;
         }
-        draft.set_cursor(0, read(mount + offset!(mount_point)));
-        draft.set_cursor(1, parent);
+        draft.set_cursor(DENTRY, point);
+        draft.enter_mount(parent);
         return 1;
     }
-    let parent: u64 = read(dentry + offset!(dentry_parent));
-    draft.name(read(dentry + offset!(dentry_name) + offset!(qstr_name)));
+    // The parent is followed by the name, in every kernel so far: a hash with a length, and the pointer.
+    let name = offset!(dentry_name) + offset!(qstr_name);
+    let [parent, name] = if name == offset!(dentry_parent) + 16 {
+        let [parent, _hash, name]: [u64; 3] = read(dentry + offset!(dentry_parent));
+        [parent, name]
+    } else {
+        [read(dentry + offset!(dentry_parent)), read(dentry + name)]
+    };
+    draft.name(name);
     // A dentry outside every tree (a memfd, a disconnected export) is its own parent: its name is all there is.
     if parent == dentry || parent == 0 {
         return 0;
     }
-    draft.set_cursor(0, parent);
+    draft.set_cursor(DENTRY, parent);
     1
 }

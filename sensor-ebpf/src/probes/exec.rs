@@ -8,7 +8,7 @@ use crate::{
     globals::{offset, setting},
     maps::URGENT,
     record::{Draft, Ring, is_own, raw_argument},
-    task::{Task, read},
+    task::{Task, pair, read},
 };
 
 const TMPFS: u64 = 0x0102_1994;
@@ -38,7 +38,7 @@ fn send(context: &RawTracePointContext) -> Option<()> {
     }
     let executable_len = draft.path(file + offset!(file_path), Exec::PATH_CUT);
     let cwd_len = draft.path(task.pointer(offset!(task_fs)) + offset!(fs_pwd), Exec::PATH_CUT);
-    let (filename, interp): (u64, u64) = (read(bprm + offset!(bprm_filename)), read(bprm + offset!(bprm_interp)));
+    let [filename, interp] = pair(bprm, offset!(bprm_filename), offset!(bprm_interp));
     // The kernel replaces `interp` when it finds that it must run an interpreter for the file it was asked to run.
     let script_len = if filename == interp { 0 } else { draft.kernel_string(filename) };
     let cgroup_len = draft.cgroup(task);
@@ -76,8 +76,7 @@ fn send(context: &RawTracePointContext) -> Option<()> {
 
 #[inline(always)]
 fn args(draft: Draft, mm: u64) -> u16 {
-    let start: u64 = read(mm + offset!(mm_arg_start));
-    let end: u64 = read(mm + offset!(mm_arg_end));
+    let [start, end] = pair(mm, offset!(mm_arg_start), offset!(mm_arg_end));
     let count = end.wrapping_sub(start);
     let copied = draft.user_block(start, count, ARGS_AT_MAX);
     if u64::from(copied) != count {
@@ -91,8 +90,7 @@ fn environment(draft: Draft, mm: u64) -> u16 {
     if setting!(environment) == 0 {
         return 0;
     }
-    let start: u64 = read(mm + offset!(mm_env_start));
-    let end: u64 = read(mm + offset!(mm_env_end));
+    let [start, end] = pair(mm, offset!(mm_env_start), offset!(mm_env_end));
     draft.user_block(start, end.wrapping_sub(start), ARGS_AT_MAX + ARGS_MAX)
 }
 

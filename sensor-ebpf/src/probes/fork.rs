@@ -1,7 +1,7 @@
 //! New processes.
 
 use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, programs::RawTracePointContext};
-use bongsu_sensor_abi::{Fork, Kind};
+use bongsu_sensor_abi::{Fork, Kind, TaskRef};
 
 use crate::{
     record::{Draft, Ring, heard, raw_argument},
@@ -13,22 +13,21 @@ use crate::{
 #[raw_tracepoint]
 pub(crate) fn fork(context: RawTracePointContext) -> i32 {
     heard(bpf_get_current_pid_tgid());
-    let child = Task(raw_argument(&context, 1)).reference();
-    if child.pid == child.thread {
-        let _sent = send(&context);
+    let child = Task(raw_argument(&context, 1));
+    let who = child.reference();
+    if who.pid == who.thread {
+        let _sent = send(&context, child, who);
     }
     0
 }
 
 #[inline(always)]
-fn send(context: &RawTracePointContext) -> Option<()> {
+fn send(context: &RawTracePointContext, child: Task, who: TaskRef) -> Option<()> {
     let draft = Draft::new::<Fork>()?;
-    let child = Task(raw_argument(context, 1));
-    let head = Fork {
-        header: draft.header(Task(raw_argument(context, 0)), Kind::Fork),
-        child: child.reference(),
-        parent: child.parent().reference(),
-    };
-    draft.send(head, Ring::Process);
+    let (maker, parent) = (Task(raw_argument(context, 0)), child.parent());
+    let header = draft.header(maker, Kind::Fork);
+    // Nearly always the maker is the parent.
+    let parent = if parent.0 == maker.0 { header.task } else { parent.reference() };
+    draft.send(Fork { header, child: who, parent }, Ring::Process);
     Some(())
 }

@@ -30,9 +30,12 @@ fn send(context: &RawTracePointContext) -> Option<()> {
     let (task, name) = (Task(raw_argument(context, 0)), raw_argument(context, 1));
     let current = Task::current();
     let stack = current.pointer(offset!(task_stack));
-    let on_stack = name.wrapping_sub(stack) < STACK;
+    // Every exec comes by here: it is sent away first.
+    if name.wrapping_sub(stack) >= STACK {
+        return None;
+    }
     let who = task.reference();
-    if !on_stack || who.pid != who.thread || who.pid != current.reference().pid {
+    if who.pid != who.thread || who.pid != current.reference().pid {
         return None;
     }
     let before: [u8; 16] = read(task.0 + offset!(task_comm));
