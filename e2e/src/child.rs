@@ -53,6 +53,12 @@ impl Running {
         self.child.id()
     }
 
+    /// The file that has what it prints.
+    #[must_use]
+    pub fn log_path(&self) -> &Path {
+        &self.log
+    }
+
     /// All it printed so far, in this life and those before.
     #[must_use]
     pub fn log(&self) -> String {

@@ -287,7 +287,7 @@ impl Site {
     /// # Errors
     /// When it does not run.
     pub fn sensor_usage(&self) -> Result<Usage> {
-        Usage::of(self.sensor.as_ref().context("the sensor does not run")?.pid())
+        Usage::of(self.sensor_pid()?)
     }
 
     /// What the correlator cost so far.
@@ -315,6 +315,14 @@ impl Site {
         let status = sensor.until_ended(limit)?;
         ensure!(!status.success(), "the sensor ended with {status}");
         Ok(sensor.log())
+    }
+
+    /// Hands over the running sensor; whoever has it ends it.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn take_sensor(&mut self) -> Result<Running> {
+        self.sensor.take().context("the sensor does not run")
     }
 
     /// SIGKILL for the correlator.

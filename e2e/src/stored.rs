@@ -47,6 +47,16 @@ impl Database {
         Ok(u64::try_from(self.runtime.block_on(query.fetch_one(&mut self.connection))?)?)
     }
 
+    /// How many events there are, and how many bytes they have.
+    ///
+    /// # Errors
+    /// As reading a database.
+    pub fn bytes(&mut self) -> Result<(u64, u64)> {
+        let query = sqlx::query("SELECT count(*) AS events, coalesce(sum(length(body)), 0) AS bytes FROM event");
+        let row = self.runtime.block_on(query.fetch_one(&mut self.connection))?;
+        Ok((u64::try_from(row.try_get::<i64, _>("events")?)?, u64::try_from(row.try_get::<i64, _>("bytes")?)?))
+    }
+
     /// All events of that action, in order of commit.
     ///
     /// # Errors

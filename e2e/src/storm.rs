@@ -35,7 +35,14 @@ impl Storm {
 /// # Errors
 /// When a start fails: then fewer ran than are to be counted.
 pub fn run(program: &Path, execs: u32, prefix: &str) -> Result<Storm> {
-    let threads = u32::try_from(thread::available_parallelism()?.get())?;
+    run_on(u32::try_from(thread::available_parallelism()?.get())?, program, execs, prefix)
+}
+
+/// The same, from so many threads.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(threads: u32, program: &Path, execs: u32, prefix: &str) -> Result<Storm> {
     let start = Instant::now();
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)

@@ -31,12 +31,24 @@ impl Usage {
             Ok(Duration::from_millis(ticks * 10))
         };
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        // A kernel thread has no memory of its own, and says nothing of it.
         let kib = |name: &str| -> Result<u64> {
             let found = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
-            Ok(found.with_context(|| format!("no {name} in status"))?.parse()?)
+            Ok(found.unwrap_or("0").parse()?)
         };
         let (rss_kib, peak_rss_kib) = (kib("VmRSS:")?, kib("VmHWM:")?);
         Ok(Self { user: ticks(11)?, system: ticks(12)?, rss_kib, peak_rss_kib })
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            user: self.user + other.user,
+            system: self.system + other.system,
+            rss_kib: self.rss_kib + other.rss_kib,
+            peak_rss_kib: self.peak_rss_kib + other.peak_rss_kib,
+        }
     }
 
     /// What it cost since `earlier`; the resident set is the earlier one, before the work, and the peak is the later one.

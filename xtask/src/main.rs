@@ -44,7 +44,7 @@ enum Verb {
     UnitTest,
     /// Throw hostile bytes at the sensor's parsers, for as long as one likes.
     Fuzz(fuzz::Arguments),
-    /// Measure: `exec-storm`, ...
+    /// Measure, beside what Debian ships for the same purpose: `sensors`, ... (root).
     Bench(bench::Arguments),
     /// What `test` does, and clippy and cargo-deny besides.
     Ci,

@@ -147,6 +147,16 @@ pub(crate) fn make_empty_dir(path: &Path) -> Result<()> {
     make_dir(path)
 }
 
+/// The file in a folder whose name begins so.
+pub(crate) fn only_file(folder: &Path, beginning: &str) -> Result<PathBuf> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    entries
+        .filter_map(Result::ok)
+        .find(|entry| entry.file_name().to_string_lossy().starts_with(beginning))
+        .map(|entry| entry.path())
+        .with_context(|| format!("{} has no {beginning}*", folder.display()))
+}
+
 /// Runs a long step with a word before it.
 fn long_step(what: &str, command: &mut Command) -> Result<()> {
     say(what);

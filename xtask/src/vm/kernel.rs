@@ -63,8 +63,8 @@ fn download(name: String, source: &Source, folder: &Path) -> Result<Kernel> {
         let unpacked = folder.join("unpacked");
         setup::make_empty_dir(&unpacked)?;
         source.unpack(&[&name], &unpacked)?;
-        let kernel = only_file(&unpacked.join("boot"), "vmlinuz-")?;
-        let packed = only_file(&unpacked.join("lib/modules"), "")?.join("kernel");
+        let kernel = setup::only_file(&unpacked.join("boot"), "vmlinuz-")?;
+        let packed = setup::only_file(&unpacked.join("lib/modules"), "")?.join("kernel");
         setup::make_dir(&modules)?;
         MODULES.iter().try_for_each(|module| take(&packed.join(module), &modules.join(file_name(module))))?;
         // Moved only now: an image that lies there is whole.
@@ -86,15 +86,6 @@ fn take(from: &Path, to: &Path) -> Result<()> {
 /// The last part of a module's path.
 fn file_name(module: &str) -> &str {
     module.rsplit('/').next().unwrap_or(module)
-}
-
-fn only_file(folder: &Path, beginning: &str) -> Result<PathBuf> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    entries
-        .filter_map(Result::ok)
-        .find(|entry| entry.file_name().to_string_lossy().starts_with(beginning))
-        .map(|entry| entry.path())
-        .with_context(|| format!("{} has no {beginning}*", folder.display()))
 }
 
 #[cfg(test)]
