@@ -38,14 +38,9 @@ pub(crate) type KernelEvents = Option<mpsc::Receiver<Vec<Event>>>;
 /// Probes that are attached, before there are threads.
 pub(crate) enum Prepared {
     /// They stand.
-    Attached {
-        attached: Box<Attached>,
-        counting: Option<Statistics>,
-    },
+    Attached { attached: Box<Attached>, counting: Option<Statistics> },
     /// The kernel is locked down against all of them.
-    Blind {
-        why: String,
-    },
+    Blind { why: String },
 }
 
 impl Prepared {

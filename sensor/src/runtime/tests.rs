@@ -1,6 +1,12 @@
 //! Against a runtime that answers as the interface says, and as strictly as real ones do.
 
-use std::{collections::HashMap, path::{Path, PathBuf}, task::Poll, thread, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    task::Poll,
+    thread,
+    time::Duration,
+};
 
 use tokio::{net::UnixListener, sync::oneshot};
 use tokio_stream::wrappers::UnixListenerStream;

@@ -203,6 +203,8 @@ f = os.open('a', os.O_RDWR); os.ftruncate(f, 0)";
         done(FileOperation::Truncate, &folder.join("a")),
         done(FileOperation::Write, &folder.join("a")),
         done(FileOperation::Truncate, &folder.join("a")),
+        // The end of the program closes it.
+        done(FileOperation::CloseWrite, &folder.join("a")),
     ];
     let mut command = Command::new("/usr/bin/python3");
     command.args(["-I", "-S", "-B", "-c", &format!("import os\n{script}")]).current_dir(&folder);

@@ -2,7 +2,7 @@
 
 use crate::{
     kernel::Kernel,
-    probe::{LADDERS, ProbeConfig, StartError, start},
+    probe::{LADDERS, ProbeConfig, StartError, attach},
 };
 
 /// Whether this kernel was started with lockdown=confidentiality.
@@ -15,7 +15,7 @@ fn a_kernel_that_hides_its_memory_is_named_in_one_line() {
     if !is_confidential() {
         return println!("skipped: this kernel is not locked down for confidentiality");
     }
-    let error = start(&ProbeConfig::default()).err().expect("the kernel lets programs read its memory");
+    let error = attach(&ProbeConfig::default()).err().expect("the kernel lets programs read its memory");
     assert!(matches!(error, StartError::LockedDown), "{error}");
     let said = error.to_string();
     assert!(said.contains("lockdown=confidentiality") && said.contains("lockdown=integrity"), "{said}");
