@@ -23,7 +23,7 @@ const fn technique(
 pub(super) const TECHNIQUES: &[Technique] = &[
     technique(
         "T1059.004 a shell runs a command",
-        "sh -c 'id >/dev/null; : ran in '\"$1\"",
+        "sh -c 'id >/dev/null; : ran in '\"$1\"; true",
         "exec",
         &[("process.command_line", "~id >/dev/null; : ran in $1"), ("user.name", "root"), ("process.parent.name", "bash")],
     ),
@@ -209,7 +209,7 @@ socket.socket().connect_ex((\"127.0.0.1\", 9))' \"$1\"",
         "python3 -c 'import socket
 listener = socket.socket(); listener.bind((\"127.0.0.1\", 0)); listener.listen()' \"$1\"",
         "listen",
-        &[("source.ip", "127.0.0.1"), ("process.command_line", "~$1")],
+        &[("destination.ip", "127.0.0.1"), ("process.command_line", "~$1")],
     ),
     technique(
         "T1071.004 a name is asked for",
@@ -239,9 +239,10 @@ socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(question, (\"127.0.0.1\"
     ),
     technique(
         "T1611 the namespaces of another process are entered",
-        "nsenter --target 1 --uts true; : \"$1\"",
+        "python3 -c 'import ctypes, os
+assert ctypes.CDLL(None).setns(os.open(\"/proc/1/ns/uts\", os.O_RDONLY), 0) == 0' \"$1\"",
         "namespace-join",
-        &[("bongsu.namespaces", "~uts"), ("process.name", "nsenter")],
+        &[("bongsu.namespaces", "~uts"), ("process.command_line", "~$1")],
     ),
     technique(
         "T1564 something is mounted over a folder",

@@ -1,6 +1,8 @@
 //! Probes that run, and what they saw of one process.
 
 use std::{
+    error::Error,
+    io,
     process::{Command, ExitStatus},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -9,7 +11,7 @@ use std::{
 use bongsu_event::{Activity, Event};
 use tokio::{runtime::Runtime, sync::mpsc};
 
-use crate::probe::{Attached, ProbeConfig, Probes, StartError, attach};
+use crate::probe::{Attached, ProbeConfig, Probes, StartError, attach, load::LoadError};
 
 /// One at a time: tests that count what the whole host does would see each other.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -22,6 +24,21 @@ pub(super) struct Lab {
     events: mpsc::Receiver<Vec<Event>>,
     runtime: Runtime,
     _alone: MutexGuard<'static, ()>,
+}
+
+/// Whether it is this machine that lets nobody load programs, rather than the programs that are wrong.
+fn is_forbidden(error: &LoadError) -> bool {
+    let forbids = |cause: &(dyn Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        if forbids(next) {
+            return true;
+        }
+        cause = next.source();
+    }
+    matches!(error, LoadError::NoPrograms)
 }
 
 impl Lab {
@@ -38,7 +55,7 @@ impl Lab {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let (probes, events) = match attach(config).and_then(Attached::run) {
             Ok(started) => started,
-            Err(StartError::Load(error)) => {
+            Err(StartError::Load(error)) if is_forbidden(&error) => {
                 println!("skipped: {:#}", anyhow::Error::new(error));
                 return None;
             }
