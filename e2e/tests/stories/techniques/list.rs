@@ -239,8 +239,8 @@ socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(question, (\"127.0.0.1\"
     ),
     technique(
         "T1611 the namespaces of another process are entered",
-        "python3 -c 'import ctypes, os
-assert ctypes.CDLL(None).setns(os.open(\"/proc/1/ns/uts\", os.O_RDONLY), 0) == 0' \"$1\"",
+        "unshare --uts sleep 60 & python3 -c 'import ctypes, os, sys
+assert ctypes.CDLL(None).setns(os.open(f\"/proc/{sys.argv[2]}/ns/uts\", os.O_RDONLY), 0) == 0' \"$1\" $!; kill -9 $!",
         "namespace-join",
         &[("bongsu.namespaces", "~uts"), ("process.command_line", "~$1")],
     ),
