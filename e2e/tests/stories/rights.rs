@@ -26,9 +26,9 @@ fn every_thread_keeps(pid: u32, capabilities: &[&str]) -> Result<usize> {
             Ok(line.with_context(|| format!("{} has no {key}", path.display()))?.trim())
         };
         let effective = said("CapEff")?;
-        ensure!(capabilities.contains(&effective) && said("CapPrm")? == effective, "{}", status);
-        ensure!([said("CapInh")?, said("CapAmb")?, said("CapBnd")?] == [NOTHING; 3], "{}", status);
-        ensure!((said("NoNewPrivs")?, said("Seccomp")?) == ("1", "2"), "{}", status);
+        ensure!(capabilities.contains(&effective) && said("CapPrm")? == effective, "{status}");
+        ensure!([said("CapInh")?, said("CapAmb")?, said("CapBnd")?] == [NOTHING; 3], "{status}");
+        ensure!((said("NoNewPrivs")?, said("Seccomp")?) == ("1", "2"), "{status}");
         threads += 1;
     }
     Ok(threads)

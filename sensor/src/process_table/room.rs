@@ -102,6 +102,10 @@ mod tests {
         table
     }
 
+    fn pid(count: usize) -> u32 {
+        u32::try_from(count).unwrap()
+    }
+
     fn daemons(table: &ProcessTable) -> usize {
         (1..=DAEMONS).filter(|pid| table.contains(key(*pid))).count()
     }
@@ -121,7 +125,7 @@ mod tests {
                 assert!(table.exit(key(pid)));
             }
         };
-        let few = DAEMONS + 1 + 2 * EXITED_MAX as u32;
+        let few = DAEMONS + 1 + 2 * pid(EXITED_MAX);
         run(&mut table, DAEMONS + 1..few);
         let size = |table: &ProcessTable| (table.nodes.len(), table.exited.capacity(), table.bytes);
         let (after_few, room) = (size(&table), table.nodes.capacity());
@@ -147,19 +151,19 @@ mod tests {
     fn processes_with_long_arguments_reach_the_bound_of_bytes_first() {
         let mut table = table();
         let mut most = 0;
-        for pid in DAEMONS + 1..ENTRIES_MAX as u32 {
+        for pid in DAEMONS + 1..pid(ENTRIES_MAX) {
             table.seed(newcomer(pid), program(4096));
             most = most.max(table.bytes);
         }
-        assert!(most >= BYTES_MAX && most < BYTES_MAX + 8192, "{most}");
+        assert!((BYTES_MAX..BYTES_MAX + 8192).contains(&most), "{most}");
         assert_eq!((table.bytes, daemons(&table)), (counted(&table), DAEMONS as usize));
     }
 
     #[test]
     fn when_all_of_them_run_the_longest_running_go() {
         let mut table = ProcessTable { runs: |_| true, ..ProcessTable::default() };
-        (1..=ENTRIES_MAX as u32 + 1).for_each(|pid| table.seed(newcomer(pid), program(8)));
+        (1..=pid(ENTRIES_MAX) + 1).for_each(|pid| table.seed(newcomer(pid), program(8)));
         assert!(table.nodes.len() < ENTRIES_MAX);
-        assert!(!table.contains(key(1)) && table.contains(key(ENTRIES_MAX as u32)));
+        assert!(!table.contains(key(1)) && table.contains(key(pid(ENTRIES_MAX))));
     }
 }

@@ -45,8 +45,11 @@ struct Told {
     execs: Option<u64>,
 }
 
+/// Starts a peer.
+type Start<'a> = Box<dyn Fn() -> Result<Box<dyn Watcher>> + 'a>;
+
 /// Runs it all and prints the table.
-pub(crate) fn run(plan: Plan) -> Result<()> {
+pub(crate) fn run(plan: &Plan) -> Result<()> {
     say_machine();
     let folder = programs::folder_beside()?;
     let program = folder.path().join("noop");
@@ -54,10 +57,10 @@ pub(crate) fn run(plan: Plan) -> Result<()> {
     let watched = tempfile::Builder::new().prefix("bongsu-flood-").tempdir_in("/var/tmp")?;
     let mut rows = Vec::new();
     let alone = flood(&program, watched.path(), plan.opens)?;
-    rows.push(row("nobody", &plan, &alone, Usage::default(), None));
+    rows.push(row("nobody", plan, &alone, Usage::default(), None));
 
-    rows.push(under_sensor(&plan, &program, watched.path())?);
-    let peers: [(&str, Box<dyn Fn() -> Result<Box<dyn Watcher>>>); 3] = [
+    rows.push(under_sensor(plan, &program, watched.path())?);
+    let peers: [(&str, Start<'_>); 3] = [
         ("opensnoop (libbpf-tools)", Box::new(|| Ok(Box::new(Tracer::opensnoop(folder.path())?)))),
         (
             "auditd, and kauditd",
@@ -76,13 +79,13 @@ pub(crate) fn run(plan: Plan) -> Result<()> {
                 let sign = watched.path().display().to_string();
                 let lines = words.lines().filter(|line| line.contains(&sign) && line.contains("flooded"));
                 let told = Told { opens: lines.count() as u64, lost: seen.lost, ..Told::default() };
-                rows.push(row(name, &plan, &flood, cost, Some(&told)));
+                rows.push(row(name, plan, &flood, cost, Some(&told)));
             }
             Err(error) => rows.push(vec![name.to_owned(), format!("not measured: {error:#}")]),
         }
     }
     let again = flood(&program, watched.path(), plan.opens)?;
-    rows.push(row("nobody, again", &plan, &again, Usage::default(), None));
+    rows.push(row("nobody, again", plan, &again, Usage::default(), None));
     say(&format!(
         "{} opens for writing from all cores, and a program started every {} ms beside them.\n",
         plan.opens,

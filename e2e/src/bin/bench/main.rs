@@ -76,7 +76,7 @@ fn main() -> Result<()> {
     match Arguments::parse().bench {
         Bench::ExecStorm { execs, suspicious } => exec_storm::run(execs, suspicious),
         Bench::Sensors { execs, rounds, auditd } => sensors::run(sensors::Plan { execs, rounds, auditd }),
-        Bench::Flood { opens, auditd } => flood::run(flood::Plan { opens, auditd }),
+        Bench::Flood { opens, auditd } => flood::run(&flood::Plan { opens, auditd }),
         Bench::Wire { files } => wire::run(files),
         Bench::Idle { seconds } => idle::run(seconds),
         Bench::Churn { minutes } => churn::run(minutes),
