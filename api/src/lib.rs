@@ -388,6 +388,8 @@ pub struct Ledger {
     pub read: u64,
     /// Of those, events lost because a ring was full.
     pub ring_lost: u64,
+    /// Beside these, events that were never made because their process had used up its budget; `suppressed` events tell of which.
+    pub suppressed: u64,
     /// The last sequence number given out.
     pub last_seq: u64,
     /// Events in the store, of those that the sensor knew to be stored when it took its figures: later ones are in none of them yet.

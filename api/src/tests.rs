@@ -175,6 +175,7 @@ fn sensor() -> Sensor {
             kernel_emitted: 1,
             read: 1,
             ring_lost: 1,
+            suppressed: 0,
             last_seq: 1,
             stored: 1,
             spooled: 1,

@@ -1,6 +1,6 @@
 //! `bongsu sensor`: the hosts' sensors, what they see and what they lost.
 
-use bongsu_api::{JoinToken, Page, Sensor};
+use bongsu_api::{JoinToken, Ledger, Page, Sensor};
 
 use crate::{
     args::{Format, SensorVerb, TokenVerb},
@@ -43,7 +43,14 @@ pub(crate) async fn run(verb: SensorVerb, format: Format, client: &Client) -> Re
 
 /// Where each hook stands, and what its programs cost where the kernel counted it.
 fn hooks(sensor: &Sensor) -> String {
-    let mut text = format!("{} ({}), kernel {}\n\n", safe(&sensor.host), safe(&sensor.status), safe(&sensor.kernel));
+    let mut text = format!("{} ({}), kernel {}\n", safe(&sensor.host), safe(&sensor.status), safe(&sensor.kernel));
+    if let Some(ledger) = sensor.ledgers.first() {
+        let Ledger { kernel_emitted, ring_lost, suppressed, last_seq, stored, .. } = ledger;
+        text.push_str(&format!(
+            "events: {kernel_emitted} by the kernel, {ring_lost} lost there, {suppressed} left out by budgets; {last_seq} numbered, {stored} stored\n"
+        ));
+    }
+    text.push('\n');
     let head = format!("{:<18} {:<18} {:>10} {:>7} {:>7}  RUNG", "HOOK", "PROGRAM", "RUNS", "NS/RUN", "MISSED");
     text.push_str(&head);
     text.push('\n');
@@ -73,10 +80,10 @@ fn line(text: &mut String, hook: &str, program: &str, [runs, ns, missed]: [Strin
 
 fn row(sensor: &Sensor) -> [String; 9] {
     let attached = sensor.hooks.iter().filter(|hook| hook.rung != "none").count();
-    let sum = |figure: fn(&bongsu_api::Ledger) -> u64| {
+    let sum = |figure: fn(&Ledger) -> u64| {
         sensor.ledgers.iter().map(figure).fold(0, u64::saturating_add).to_string()
     };
-    let lost = |ledger: &bongsu_api::Ledger| {
+    let lost = |ledger: &Ledger| {
         ledger.shed.iter().map(|shed| shed.count).fold(ledger.ring_lost, u64::saturating_add)
     };
     let ledger = match (sensor.ledgers.is_empty(), sensor.ledgers.iter().all(|ledger| ledger.balanced)) {
@@ -129,10 +136,23 @@ mod tests {
                 ),
                 hook("connect", "none", "refused\n", &[]),
             ],
-            ledgers: Vec::new(),
+            ledgers: vec![Ledger {
+                epoch: 1,
+                kernel_emitted: 9,
+                read: 8,
+                ring_lost: 1,
+                suppressed: 30,
+                last_seq: 8,
+                stored: 7,
+                spooled: 1,
+                shed: Vec::new(),
+                balanced: true,
+                as_of: None,
+            }],
         };
         insta::assert_snapshot!(hooks(&sensor), @r"
         web\x1b[2J (online), kernel 6.1
+        events: 9 by the kernel, 1 lost there, 30 left out by budgets; 8 numbered, 7 stored
 
         HOOK               PROGRAM                  RUNS  NS/RUN  MISSED  RUNG
         accept             accept                     12     450       0  tracepoint:a,b

@@ -177,7 +177,7 @@ impl Site {
                 Err(missing) if late => {
                     let logs: Vec<String> =
                         [&self.correlator, &self.sensor].into_iter().flatten().map(Running::last_lines).collect();
-                    bail!("{what}: not so after {} s: {missing:#}\n{}", limit.as_secs(), logs.join("\n--\n"))
+                    bail!("{}\n--\n{what}: not so after {} s: {missing:#}", logs.join("\n--\n"), limit.as_secs())
                 }
                 Err(_) => std::thread::sleep(crate::wait::LOOK_EVERY),
             }

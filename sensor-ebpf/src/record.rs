@@ -243,12 +243,14 @@ impl Draft {
     }
 }
 
-/// Sends a record that is a head alone, from the stack. Programs that run in softirq need this way: they may interrupt another that has a
-/// [`Draft`] in the making on the same CPU.
+/// Sends a record that is a head alone, right into the ring. Programs that run in softirq need this way: they may interrupt another that has a
+/// [`Draft`] in the making on the same CPU. By value, so that it is made there and not on the stack, of which there is little.
 #[inline(always)]
-pub(crate) fn send_head<H: Record>(head: &H, ring: Ring) {
-    // SAFETY: a head is size_of::<H>() initialised bytes.
-    unsafe { output(ptr::from_ref(head).cast(), size_of::<H>() as u64, ring) };
+pub(crate) fn send_head<H: Record + 'static>(head: H, ring: Ring) {
+    let Some(counted) = Counted::new(ring) else { return };
+    let Some(mut entry) = counted.ring.reserve::<H>(0) else { return counted.lost() };
+    entry.write(head);
+    entry.submit(0);
 }
 
 /// # Safety

@@ -99,7 +99,7 @@ pub(crate) fn done(ends: Ends, task: TaskRef, time_ns: u64, kind: Kind) -> Netwo
 
 /// Sends a record, when its process has an allowance left.
 #[inline(always)]
-pub(crate) fn send(record: &Network) {
+pub(crate) fn send(record: Network) {
     if admits(record.header.task, Family::Network) {
         send_head(record, Ring::Other);
     }

@@ -16,6 +16,7 @@
 mod attach;
 mod batch;
 mod counters;
+mod fdinfo;
 mod figures;
 mod library;
 mod load;

@@ -1,5 +1,7 @@
 //! Builds the kernel programs, by the toolchain that set-up found.
 
+mod stack;
+
 use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
@@ -42,9 +44,13 @@ pub(crate) fn build_for(tools: &Tools, processor: &str) -> Result<PathBuf> {
                 "-Cdebuginfo=2",
                 "-Clink-arg=--btf",
                 &format!("--cfg=bpf_target_arch={processor:?}"),
+                // The same programs from every checkout.
+                &format!("--remap-path-prefix={}=.", root().display()),
             ]
             .join("\u{1f}"),
         )
+        // Incremental builds make other programs of the same source.
+        .env("CARGO_INCREMENTAL", "0")
         // What rustup and cargo set for this process would lead the other cargo astray.
         .env_remove("RUSTUP_TOOLCHAIN")
         .env_remove("CARGO")
@@ -56,6 +62,7 @@ pub(crate) fn build_for(tools: &Tools, processor: &str) -> Result<PathBuf> {
     let object = object_path(processor);
     fs::create_dir_all(object.parent().expect("the object lies in a directory"))?;
     let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+    stack::check(&bytes)?;
     // Written only when it changed, so that the sensor is not rebuilt for nothing.
     if fs::read(&object).ok().as_deref() != Some(&bytes) {
         fs::write(&object, &bytes).with_context(|| format!("cannot write {}", object.display()))?;

@@ -37,6 +37,7 @@ pub(super) fn read(ledger: v1::Ledger) -> Result<LedgerFigures, LedgerError> {
         kernel_emitted: counted("kernel_emitted", ledger.kernel_emitted)?,
         read: counted("read", ledger.read)?,
         ring_lost: counted("ring_lost", ledger.ring_lost)?,
+        suppressed: counted("suppressed", ledger.suppressed)?,
         last_seq: counted("last_seq", ledger.last_seq)?,
         spooled: counted("spooled", ledger.spooled)?,
         acked: counted("acked", ledger.acked)?,

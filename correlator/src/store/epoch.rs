@@ -51,6 +51,8 @@ pub(crate) struct LedgerFigures {
     pub(crate) kernel_emitted: u64,
     pub(crate) read: u64,
     pub(crate) ring_lost: u64,
+    /// Beside the others: what their processes had no budget for.
+    pub(crate) suppressed: u64,
     pub(crate) last_seq: u64,
     pub(crate) spooled: u64,
     pub(crate) acked: u64,
@@ -88,6 +90,7 @@ struct Raw {
     kernel_emitted: i64,
     read: i64,
     ring_lost: i64,
+    suppressed: i64,
     last_seq: i64,
     spooled: i64,
     acked: i64,
@@ -107,6 +110,7 @@ impl Raw {
                 kernel_emitted: number(self.kernel_emitted)?,
                 read: number(self.read)?,
                 ring_lost: number(self.ring_lost)?,
+                suppressed: number(self.suppressed)?,
                 last_seq: number(self.last_seq)?,
                 spooled: number(self.spooled)?,
                 acked: number(self.acked)?,
@@ -301,12 +305,13 @@ async fn put_figures(
 ) -> Result<(), WriteError> {
     let number = |value| signed("a ledger", value);
     sqlx::query(
-        "UPDATE epoch SET kernel_emitted = ?, read = ?, ring_lost = ?, last_seq = ?, spooled = ?, acked = ?, as_of = ?,
-         stored_then = ?, imbalance = ? WHERE sensor = ? AND epoch = ?",
+        "UPDATE epoch SET kernel_emitted = ?, read = ?, ring_lost = ?, suppressed = ?, last_seq = ?, spooled = ?, acked = ?,
+         as_of = ?, stored_then = ?, imbalance = ? WHERE sensor = ? AND epoch = ?",
     )
     .bind(number(figures.kernel_emitted)?)
     .bind(number(figures.read)?)
     .bind(number(figures.ring_lost)?)
+    .bind(number(figures.suppressed)?)
     .bind(number(figures.last_seq)?)
     .bind(number(figures.spooled)?)
     .bind(number(figures.acked)?)

@@ -11,12 +11,12 @@ use super::{ReadError, Store, Write, WriteError, parsed, signed, unsigned};
 
 /// SQLite's parse of a statement costs more than a row; four fifths of that are saved at this size (measured: 4x at 200 rows).
 const INSERT_ROWS: usize = 200;
-/// How many sequence numbers one query names.
-const IN_LIST_MAX: usize = 500;
+/// How many events one query names.
+pub(super) const IN_LIST_MAX: usize = 500;
 pub(super) const COLUMNS: &str = "SELECT position, sensor, epoch, seq, body FROM event ";
 
 /// The place of an event in the order of commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct Position(pub(crate) i64);
 
 /// An event to be stored.

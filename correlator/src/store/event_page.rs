@@ -1,10 +1,15 @@
 //! Events as a list that is paged through backwards, from what came last.
 
-use bongsu_event::{EventId, StoredEvent, Timestamp};
+use std::collections::HashMap;
+
+use bongsu_event::{StoredEvent, Timestamp};
 use bstr::BString;
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::{Position, ReadError, Store, event};
+use super::{
+    Position, ReadError, Store,
+    event::{self, IN_LIST_MAX},
+};
 
 /// So many places are looked at for one page: a filter that lets little through must not read the whole database for one answer.
 const LOOKED_AT_MAX: i64 = 200_000;
@@ -86,17 +91,33 @@ impl Store {
         Ok(end.unwrap_or(0))
     }
 
-    /// The findings that speak of an event.
-    pub(crate) async fn findings_about(&self, event: EventId) -> Result<Vec<String>, ReadError> {
-        sqlx::query_scalar(
-            "SELECT DISTINCT e.finding FROM finding_event e JOIN sensor s ON s.no = e.sensor
-             WHERE s.id = ? AND e.epoch = ? AND e.seq = ? ORDER BY e.finding",
-        )
-        .bind(event.sensor.to_string())
-        .bind(i64::try_from(event.epoch).unwrap_or(i64::MAX))
-        .bind(i64::try_from(event.seq).unwrap_or(i64::MAX))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(ReadError::sql("the findings about an event"))
+    /// The findings that speak of the events at those places; none has no entry.
+    pub(crate) async fn findings_about(
+        &self,
+        places: &[Position],
+    ) -> Result<HashMap<Position, Vec<String>>, ReadError> {
+        let mut findings: HashMap<Position, Vec<String>> = HashMap::new();
+        for places in places.chunks(IN_LIST_MAX) {
+            let mut query = QueryBuilder::<Sqlite>::new(
+                "SELECT DISTINCT e.position, f.finding FROM event e
+                 JOIN finding_event f ON f.sensor = e.sensor AND f.epoch = e.epoch AND f.seq = e.seq
+                 WHERE e.position IN (",
+            );
+            let mut list = query.separated(", ");
+            for Position(place) in places {
+                list.push_bind(place);
+            }
+            query.push(") ORDER BY f.finding");
+            let rows: Vec<(i64, String)> = query
+                .build_query_as()
+                .persistent(false)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(ReadError::sql("the findings about events"))?;
+            for (place, finding) in rows {
+                findings.entry(Position(place)).or_default().push(finding);
+            }
+        }
+        Ok(findings)
     }
 }

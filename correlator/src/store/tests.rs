@@ -121,6 +121,7 @@ async fn a_ledger_is_checked_against_what_is_stored_and_complains_once() {
         kernel_emitted: 32,
         read: 30,
         ring_lost: 2,
+        suppressed: 9,
         last_seq: 25,
         spooled: 10,
         acked: 15,

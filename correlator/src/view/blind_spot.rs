@@ -44,6 +44,12 @@ fn of_ledger(ledger: &Ledger) -> Vec<String> {
             ledger.kernel_emitted
         ));
     }
+    if ledger.suppressed > 0 {
+        let (events, were) = counted(ledger.suppressed);
+        spots.push(format!(
+            "{events} {were} left out because a process had used up its budget; `suppressed` events say which."
+        ));
+    }
     for shed in &ledger.shed {
         let (events, were) = counted(shed.count);
         spots.push(format!("{events} of class {} {were} given up by the sensor: {}.", shed.class, shed.reason));
@@ -90,6 +96,7 @@ mod tests {
             kernel_emitted: 100,
             read: 100,
             ring_lost: 0,
+            suppressed: 0,
             last_seq: 90,
             stored: 90,
             spooled: 0,
@@ -124,6 +131,7 @@ mod tests {
         (sensor.hooks[1].rung, sensor.hooks[1].detail) = ("none".into(), "kernel too old".into());
         let ledger = &mut sensor.ledgers[0];
         (ledger.read, ledger.ring_lost, ledger.spooled, ledger.stored) = (99, 1, 4, 80);
+        ledger.suppressed = 30;
         ledger.shed = vec![Shed { class: "file".into(), reason: "spool-full".into(), count: 5 }];
         ledger.balanced = false;
         insta::assert_snapshot!(blind_spots(&sensor).join("\n"), @r"
@@ -132,6 +140,7 @@ mod tests {
         web-1: exec events may be missing: the hook does not notice x any more.
         web-1: exec events may be missing: the kernel passed the hook over 2 times.
         web-1: 1 event of 100 was lost in the kernel because they came faster than the sensor could read.
+        web-1: 30 events were left out because a process had used up its budget; `suppressed` events say which.
         web-1: 5 events of class file were given up by the sensor: spool-full.
         web-1: 4 events still on the host, waiting to be sent.
         web-1: the ledger of epoch 7 does not balance: 90 numbered = 80 stored + 4 spooled + 5 given up; 100 emitted by the kernel = 99 read + 1 lost.

@@ -21,8 +21,18 @@ pub(crate) struct EventSearch {
 
 /// The part of the list that follows `search.before`, latest first. It may hold fewer than the limit, or none, and still have a next.
 pub(crate) async fn events(store: &Store, search: &EventSearch) -> Result<Page<TimelineEntry>, ReadError> {
+    let (places, mut page) = found(store, search).await?;
+    let mut findings = store.findings_about(&places).await?;
+    for (place, entry) in places.iter().zip(&mut page.items) {
+        entry.finding_ids = findings.remove(place).unwrap_or_default();
+    }
+    Ok(page)
+}
+
+/// The same without findings, and each event's place.
+async fn found(store: &Store, search: &EventSearch) -> Result<(Vec<Position>, Page<TimelineEntry>), ReadError> {
     let needle = search.contains.as_ref().map(|text| text.to_lowercase());
-    let mut page = Page { items: Vec::new(), next: None };
+    let (mut places, mut page) = (Vec::new(), Page { items: Vec::new(), next: None });
     let (mut before, mut read) = (search.before, 0);
     loop {
         let room = search.limit - u32::try_from(page.items.len()).unwrap_or(search.limit);
@@ -30,22 +40,22 @@ pub(crate) async fn events(store: &Store, search: &EventSearch) -> Result<Page<T
         let found = store.events_before(&search.filter, before, piece).await?;
         read += found.events.len();
         for (place, event) in &found.events {
-            let mut entry = timeline::entry(event, Vec::new());
+            let entry = timeline::entry(event, Vec::new());
             if needle.as_ref().is_some_and(|needle| !has(&entry, needle)) {
                 continue;
             }
-            entry.finding_ids = store.findings_about(event.id).await?;
+            places.push(*place);
             page.items.push(entry);
             if page.items.len() == search.limit as usize {
                 page.next = Some(place.0.to_string());
-                return Ok(page);
+                return Ok((places, page));
             }
         }
         before = found.next;
         let looked_far = needle.is_none() || read >= READ_MAX || found.events.is_empty();
         if before.is_none() || looked_far {
             page.next = before.map(|Position(place)| place.to_string());
-            return Ok(page);
+            return Ok((places, page));
         }
     }
 }

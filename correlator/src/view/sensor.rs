@@ -61,6 +61,7 @@ fn ledger(row: &LedgerRow) -> Ledger {
         kernel_emitted: figures.kernel_emitted,
         read: figures.read,
         ring_lost: figures.ring_lost,
+        suppressed: figures.suppressed,
         last_seq: figures.last_seq,
         stored: row.stored,
         spooled: figures.spooled,

@@ -90,6 +90,9 @@ fn figures(ledger: &Ledger) -> Markup {
                 td { (shed) span { "given up" } }
             }
         } } }
+        @if ledger.suppressed > 0 {
+            p.line { (ledger.suppressed) " more were left out in the kernel: their processes had used up their budgets." }
+        }
         @if let Some(as_of) = &ledger.as_of { p.line { "as of " (layout::time(as_of)) } }
     }
 }

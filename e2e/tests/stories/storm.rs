@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::Path, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use bongsu_e2e::{
     noop, programs,
     site::{Site, SiteOptions},
@@ -41,11 +41,15 @@ fn ten_thousand_findings_of_one_rule_are_one_incident_that_can_be_read() -> Resu
     all_stored_once(&mut site, &program, &storm)?;
     ledger_shows_no_loss(&mut site)?;
     let incident = site.until("every start is counted", Duration::from_secs(60), |site| {
-        let incidents = site.console().incidents()?;
-        ensure!(incidents.len() == 1, "there are {} incidents", incidents.len());
-        let incident = site.console().incident(&incidents[0].id)?;
-        let temporary = incident.findings.iter().filter(|finding| finding.title.contains("temporary files"));
-        let count: u64 = temporary.map(|finding| 1 + finding.repeats).sum();
+        // Others may do suspicious things on this machine meanwhile; the storm is one incident, whichever.
+        let mut counts = Vec::new();
+        for summary in site.console().incidents()? {
+            let incident = site.console().incident(&summary.id)?;
+            let temporary = incident.findings.iter().filter(|finding| finding.title.contains("temporary files"));
+            let count: u64 = temporary.map(|finding| 1 + finding.repeats).sum();
+            counts.push((count, incident));
+        }
+        let (count, incident) = counts.into_iter().max_by_key(|(count, _)| *count).context("there is no incident")?;
         ensure!(count >= u64::from(storm.execs), "{count} starts are counted");
         ensure!(
             incident.advice.story.iter().any(|claim| claim.text.contains("more times")),

@@ -44,7 +44,9 @@ fn each_technique_leaves_the_event_that_one_would_look_for() -> Result<()> {
     let _turn = turn::take();
     let _key = Key::lay()?;
     let mut site = Site::start(SiteOptions::default())?;
-    site.wait_for_sensor()?;
+    let sensor = site.wait_for_sensor()?;
+    let blind: Vec<_> = sensor.hooks.iter().filter(|hook| hook.rung == "none").collect();
+    ensure!(blind.is_empty(), "these hooks stand nowhere: {blind:?}");
     let folder = programs::folder_beside()?;
     let marker = folder.path().file_name().context("a folder has a name")?.to_string_lossy().into_owned();
 

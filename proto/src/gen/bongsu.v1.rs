@@ -1044,6 +1044,9 @@ pub struct Ledger {
     pub shed: ::prost::alloc::vec::Vec<Shed>,
     #[prost(sfixed64, tag = "8")]
     pub time: i64,
+    /// Never made, because their process had used up its budget; beside kernel_emitted.
+    #[prost(uint64, tag = "9")]
+    pub suppressed: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Shed {

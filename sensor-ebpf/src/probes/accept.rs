@@ -29,6 +29,6 @@ fn accept(descriptor: u64) -> Option<()> {
     if socket.is_tcp() {
         Open::accepted(socket);
     }
-    send(&record);
+    send(record);
     Some(())
 }

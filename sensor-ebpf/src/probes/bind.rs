@@ -27,6 +27,6 @@ fn bind(descriptor: u64) -> Option<()> {
     if !socket.is_tcp() {
         Owner::uses(socket.0, record.ends.local_port);
     }
-    send(&record);
+    send(record);
     Some(())
 }

@@ -29,7 +29,7 @@ pub(crate) fn connection_state(context: RawTracePointContext) -> i32 {
             _ => None,
         };
         if let Some(Step { task, time_ns, kind, state, error, sent, received, lasted_ns }) = step {
-            send(&Network { state, error, sent, received, lasted_ns, ..socket.done_by(task, time_ns, kind) });
+            send(Network { state, error, sent, received, lasted_ns, ..socket.done_by(task, time_ns, kind) });
         }
     }
     0

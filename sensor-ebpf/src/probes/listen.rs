@@ -21,6 +21,6 @@ pub(crate) fn listening(context: TracePointContext) -> u32 {
 
 #[inline(always)]
 fn listen(descriptor: u64) -> Option<()> {
-    send(&Socket::at(OpenFile::of(Task::current(), descriptor)?.sock()?)?.done(Kind::Listen));
+    send(Socket::at(OpenFile::of(Task::current(), descriptor)?.sock()?)?.done(Kind::Listen));
     Some(())
 }

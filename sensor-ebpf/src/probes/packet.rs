@@ -24,14 +24,16 @@ const WINDOW_NS: u64 = 60_000_000_000;
 pub(crate) fn packet_out(context: SkBuffContext) -> i32 {
     if let Some(seen) = look(&context, Way::Out) {
         let sock = socket_of(&context);
-        if seen.ends.protocol == UDP {
-            let task = Owner::uses(sock, seen.ends.local_port);
-            datagram(&seen, sock, task, Way::Out);
+        let text = if seen.ends.protocol == UDP {
+            datagram(&seen, sock, Owner::uses(sock, seen.ends.local_port), Way::Out)
         } else if seen.ends.remote_port == DNS {
-            segment(&seen, sock, Way::Out);
+            segment(sock)
         } else if seen.is_client_hello() {
-            hello(&seen, sock);
-        }
+            hello(sock)
+        } else {
+            None
+        };
+        tell(&seen, text, Way::Out);
     }
     PASS
 }
@@ -41,22 +43,37 @@ pub(crate) fn packet_out(context: SkBuffContext) -> i32 {
 pub(crate) fn packet_in(context: SkBuffContext) -> i32 {
     if let Some(seen) = look(&context, Way::In) {
         let sock = socket_of(&context);
-        if seen.ends.protocol == UDP {
-            datagram(&seen, sock, Owner::of(sock, seen.ends.local_port), Way::In);
+        let text = if seen.ends.protocol == UDP {
+            datagram(&seen, sock, Owner::of(sock, seen.ends.local_port), Way::In)
         } else if seen.ends.remote_port == DNS {
-            segment(&seen, sock, Way::In);
-        }
+            segment(sock)
+        } else {
+            None
+        };
+        tell(&seen, text, Way::In);
     }
     PASS
 }
 
+/// A packet whose text is told: whose it is, and what it holds. The record is made in one place, for the sake of the stack.
+type Text = Option<(TaskRef, Kind)>;
+
 #[inline(always)]
-fn datagram(seen: &Seen<'_>, sock: u64, task: TaskRef, way: Way) {
-    if is_own_pid(task.pid) {
-        return;
+fn tell(seen: &Seen<'_>, text: Text, way: Way) {
+    if let Some((task, kind)) = text
+        && !is_own_pid(task.pid)
+    {
+        seen.send(task, kind, way);
     }
+}
+
+#[inline(always)]
+fn datagram(seen: &Seen<'_>, sock: u64, task: TaskRef, way: Way) -> Text {
     if seen.ends.remote_port == DNS {
-        return seen.send(task, Kind::Dns, way);
+        return Some((task, Kind::Dns));
+    }
+    if is_own_pid(task.pid) {
+        return None;
     }
     let kind = if way == Way::Out { Kind::Send } else { Kind::Receive };
     let peer = Peer {
@@ -73,31 +90,26 @@ fn datagram(seen: &Seen<'_>, sock: u64, task: TaskRef, way: Way) {
     if told.is_none_or(|told| now.saturating_sub(told) > WINDOW_NS) {
         // Fails only when the kernel has no memory; then the next datagram is told, too.
         let _kept = PEERS.insert(peer, now, 0);
-        send(&done(seen.ends, task, now, kind));
+        send(done(seen.ends, task, now, kind));
     }
+    None
 }
 
 #[inline(always)]
-fn segment(seen: &Seen<'_>, sock: u64, way: Way) {
+fn segment(sock: u64) -> Text {
     // SAFETY: copied at once.
-    let task = unsafe { OPEN.get(sock) }.map_or(NOBODY, |open| open.task);
-    if !is_own_pid(task.pid) {
-        seen.send(task, Kind::Dns, way);
-    }
+    Some((unsafe { OPEN.get(sock) }.map_or(NOBODY, |open| open.task), Kind::Dns))
 }
 
 #[inline(always)]
-fn hello(seen: &Seen<'_>, sock: u64) {
-    let Some(open) = OPEN.get_ptr_mut(sock) else { return seen.send(NOBODY, Kind::Tls, Way::Out) };
+fn hello(sock: u64) -> Text {
+    let Some(open) = OPEN.get_ptr_mut(sock) else { return Some((NOBODY, Kind::Tls)) };
     // SAFETY: the map's value; segments of one socket leave one after the other.
-    let task = unsafe {
+    unsafe {
         if (*open).said_hello != 0 {
-            return;
+            return None;
         }
         (*open).said_hello = 1;
-        (*open).task
-    };
-    if !is_own_pid(task.pid) {
-        seen.send(task, Kind::Tls, Way::Out);
+        Some(((*open).task, Kind::Tls))
     }
 }

@@ -1,8 +1,8 @@
 //! What the kernel programs cost, by the kernel's own statistics: how often each ran, and for how long; and how often the kernel passed one
 //! over, because it does not run a program inside itself.
 //!
-//! Read from the descriptors of the programs, which asks for no rights. What a program missed the kernel counts always; of runs:
-//! The kernel counts only while somebody holds [`Statistics`], because counting costs every program of the host two looks at the clock; it
+//! Read from the descriptors of the programs, which asks for no rights. What a program missed the kernel counts always; runs it
+//! counts only while somebody holds [`Statistics`], because counting costs every program of the host two looks at the clock; it
 //! stops when the last holder lets go, also by dying.
 
 use std::{
@@ -17,6 +17,8 @@ use aya::{
     programs::{ProgramError, ProgramFd, loaded_programs},
     sys::{Stats, SyscallError, enable_stats},
 };
+
+use super::fdinfo::number;
 
 /// The kernel cuts the names of programs to so many bytes.
 const NAME_MAX: usize = 15;
@@ -68,10 +70,7 @@ pub(crate) struct Figure {
 impl Figure {
     /// From the lines that /proc has for the descriptor of a program. Those that a kernel does not write count as 0.
     fn read(fdinfo: &str) -> Self {
-        let number = |key: &str| {
-            let mut lines = fdinfo.lines().filter_map(|line| line.split_once(':'));
-            lines.find(|(name, _)| *name == key).and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0)
-        };
+        let number = |key| number(fdinfo, key).unwrap_or(0);
         Self {
             runs: number("run_cnt"),
             time: Duration::from_nanos(number("run_time_ns")),

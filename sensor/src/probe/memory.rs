@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use super::{QUEUE_BATCHES, batch};
+use super::{QUEUE_BATCHES, batch, fdinfo::number};
 use crate::process_table::room;
 
 /// Bounds, in bytes where nothing else is said. The kernel has its part from the start; the sensor takes up to these as it needs them.
@@ -39,11 +39,7 @@ fn kernel_maps() -> u64 {
 
 /// Number and bytes of a map.
 fn map(fdinfo: &str) -> Option<(u64, u64)> {
-    let number = |key: &str| {
-        let mut lines = fdinfo.lines().filter_map(|line| line.split_once(':'));
-        lines.find(|(name, _)| *name == key).and_then(|(_, value)| value.trim().parse().ok())
-    };
-    Some((number("map_id")?, number("memlock")?))
+    Some((number(fdinfo, "map_id")?, number(fdinfo, "memlock")?))
 }
 
 #[cfg(test)]

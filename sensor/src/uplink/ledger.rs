@@ -27,6 +27,7 @@ pub(super) fn ledger(account: &Account, kernel: Counters, time: i64) -> v1::Ledg
         kernel_emitted: kernel.emitted,
         read: kernel.read,
         ring_lost: kernel.ring_lost,
+        suppressed: kernel.suppressed,
         last_seq: account.last_seq,
         spooled: account.spooled,
         acked: account.acked,
