@@ -53,7 +53,19 @@ const ONCE: &[&str] = &[
 ];
 
 /// The families that [`Suite::Once`] leaves out: they test how much, how long or how dear, which no configuration changes.
-const NOT_REPEATED: &[&str] = &["budget", "figures", "file_race", "flood", "lockdown", "pulse", "soak", "storm"];
+const NOT_REPEATED: &[&str] = &[
+    "budget",
+    "exec_race",
+    "figures",
+    "file_race",
+    "flood",
+    "lockdown",
+    "mount_race",
+    "pulse",
+    "soak",
+    "socket_race",
+    "storm",
+];
 
 const BLIND: &[&str] = &["probe::tests::lockdown::", "tail::tests::", "spool::tests::events_are_numbered_from_one"];
 

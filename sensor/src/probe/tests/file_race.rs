@@ -1,8 +1,4 @@
-//! Programs that write something else into the path while the kernel takes it, and the rungs that cannot be fooled by that.
-//!
-//! The script's two processes share the memory of the path: one asks the kernel, again and again, the other changes one letter of what is
-//! asked for, back and forth. Which file the kernel took is seen in the folder, and said on the standard output. Where there is one processor, the
-//! other comes in between by its priority, at moments that have nothing to do with what the first is at.
+//! Paths that change while the kernel takes them, and the rungs that cannot be fooled by that.
 
 use std::{
     fs,
@@ -13,78 +9,27 @@ use std::{
 use bongsu_event::{Activity, Event, FileActivity, FileOperation};
 use bstr::{BString, ByteSlice};
 
-use super::lab::Lab;
-use crate::probe::ProbeConfig;
+use super::{
+    lab::Lab,
+    race::{Race, assert_raced, judge, unlimited},
+};
 
 const ROUNDS: usize = 1000;
 
-const PREPARE: &str = "import ctypes, mmap, os, signal, time
-libc = ctypes.CDLL(None, use_errno=True)
-page = mmap.mmap(-1, 4096)
-page[:2] = b'a\\0'
-address = ctypes.addressof(ctypes.c_char.from_buffer(page))
-alone = os.cpu_count() == 1
-racer = os.fork()
-if racer == 0 and alone:
- os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-while racer == 0:
- page[0] ^= 3
- if alone:
-  time.sleep(0.00003)
-while page[0] == 97: pass
-truth = []
-";
-
-/// Runs `round` [`ROUNDS`] times; it appends the letter that the kernel took to `truth`. Gives the truth, and what was seen of the process.
-fn race(lab: &mut Lab, folder: &Path, round: &str) -> (BString, Vec<Event>) {
-    let script = format!(
-        "{PREPARE}for i in range({ROUNDS}):\n{round}\nos.kill(racer, signal.SIGKILL)\nos.waitpid(racer, 0)\nprint(''.join(truth), end='')"
-    );
-    let mut command = Command::new("/usr/bin/python3");
-    command.args(["-I", "-S", "-B", "-c", &script]).current_dir(folder).stdout(Stdio::piped());
-    let child = command.spawn().unwrap();
-    let pid = child.id();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{script}");
-    assert_eq!(output.stdout.len(), ROUNDS, "every round had a truth");
-    (output.stdout.into(), lab.life_of(pid))
+/// The file `a`, or `b`, by the one letter that changes.
+fn race(round: &str) -> Race<'_> {
+    Race { prepare: "", page: "b'a\\0'", flips: &[(0, 3)], round, rounds: ROUNDS, rounds_max: 20 * ROUNDS }
 }
 
-/// The letters that the events of `operation` name, by `name_of`, in their order.
-fn told(events: &[Event], operation: FileOperation, name_of: impl Fn(&FileActivity) -> BString) -> BString {
-    let of = |event: &Event| match &event.activity {
-        Activity::File(file) if file.operation == operation => name_of(file).last().copied(),
+/// The letter that an event of `operation` names, by `name_of`.
+fn letter(event: &Event, operation: FileOperation, name_of: fn(&FileActivity) -> BString) -> Option<String> {
+    match &event.activity {
+        Activity::File(file) if file.operation == operation => Some(char::from(*name_of(file).last()?).to_string()),
         _ => None,
-    };
-    events.iter().filter_map(of).collect::<Vec<u8>>().into()
-}
-
-/// Races on the best rung, where nothing may differ if it is one that sees the kernel's own objects, and then on the last, whose figure is only
-/// said.
-fn judge(
-    hook: &str,
-    prepare: impl Fn(&Path),
-    round: &str,
-    operation: FileOperation,
-    name_of: fn(&FileActivity) -> BString,
-) {
-    for tracepoints_only in [false, true] {
-        let Some(mut lab) = Lab::open_with(&ProbeConfig { tracepoints_only, ..ProbeConfig::default() }) else { return };
-        let rung = lab.rung(hook);
-        let folder = tempfile::tempdir().unwrap();
-        prepare(folder.path());
-        let (truth, events) = race(&mut lab, folder.path(), round);
-        let told = told(&events, operation, name_of);
-        assert_eq!(told.len(), truth.len(), "{hook} on {rung}: each is told, true or not");
-        let wrong = truth.bytes().zip(told.bytes()).filter(|(truth, told)| truth != told).count();
-        println!("{hook} on {rung}: {wrong} of {ROUNDS} name another file than the kernel took");
-        assert!(truth.contains(&b'a') && truth.contains(&b'b'), "there was a race");
-        if !rung.contains("fexit:") {
-            return;
-        }
-        assert_eq!(wrong, 0);
     }
 }
+
+fn make_nothing(_: &Path) {}
 
 fn make_both(folder: &Path) {
     for name in ["a", "b"] {
@@ -96,36 +41,71 @@ fn make_both(folder: &Path) {
 fn a_path_that_changes_during_an_unlink_fools_no_rung_inside_the_kernel() {
     let round = " open('a', 'w').close(); open('b', 'w').close()
  assert libc.unlink(ctypes.c_void_p(address)) == 0
- truth.append('b' if os.path.exists('a') else 'a')";
-    judge("file-delete", |_| (), round, FileOperation::Delete, |file| file.path.clone());
+ left = chr(page[0])
+ took = 'b' if os.path.exists('a') else 'a'";
+    let told = |event: &Event| letter(event, FileOperation::Delete, |file| file.path.clone());
+    judge("file-delete", make_nothing, &race(round), told);
 }
 
 #[test]
 fn a_path_that_changes_during_a_rename_fools_no_rung_inside_the_kernel() {
     let round = " open('a', 'w').close(); open('b', 'w').close()
  assert libc.rename(ctypes.c_void_p(address), b'c') == 0
- truth.append('b' if os.path.exists('a') else 'a')";
-    judge("file-rename", |_| (), round, FileOperation::Rename, |file| file.previous_path.clone().unwrap());
+ left = chr(page[0])
+ took = 'b' if os.path.exists('a') else 'a'";
+    let told = |event: &Event| letter(event, FileOperation::Rename, |file| file.previous_path.clone().unwrap());
+    judge("file-rename", make_nothing, &race(round), told);
 }
 
 #[test]
 fn a_path_that_changes_during_a_chmod_fools_no_rung_inside_the_kernel() {
-    let round = " mode = i + 1
+    let round = " mode = i % 0o7777 + 1
  assert libc.chmod(ctypes.c_void_p(address), mode) == 0
- truth.append('a' if os.stat('a').st_mode & 0o7777 == mode else 'b')";
-    judge("file-chmod", make_both, round, FileOperation::Chmod, |file| file.path.clone());
+ left = chr(page[0])
+ took = 'a' if os.stat('a').st_mode & 0o7777 == mode else 'b'";
+    let told = |event: &Event| letter(event, FileOperation::Chmod, |file| file.path.clone());
+    judge("file-chmod", make_both, &race(round), told);
+}
+
+#[test]
+fn a_path_and_a_name_that_change_as_an_attribute_is_set_fool_no_rung_inside_the_kernel() {
+    // The value tells which round it was.
+    let race = Race {
+        prepare: "def value(name, attribute):
+ try: return os.getxattr(name, attribute)
+ except OSError: return b''",
+        page: "b'a\\0' + bytes(14) + b'trusted.x\\0'",
+        flips: &[(0, 3), (24, 3)],
+        round: " mark = b'%d' % i
+ assert libc.setxattr(ctypes.c_void_p(address), ctypes.c_void_p(address + 16), mark, len(mark), 0) == 0
+ left = chr(page[0]) + chr(page[24])
+ took = next(name + letter for name in 'ab' for letter in 'x{' if value(name, 'trusted.' + letter) == mark)",
+        rounds: ROUNDS,
+        rounds_max: 20 * ROUNDS,
+    };
+    let told = |event: &Event| match &event.activity {
+        Activity::File(file) if file.operation == FileOperation::SetAttribute => {
+            let letters = [*file.path.last()?, *file.attribute.as_ref()?.last()?];
+            Some(letters.map(char::from).iter().collect())
+        }
+        _ => None,
+    };
+    judge("file-attribute", make_both, &race, told);
 }
 
 #[test]
 fn a_path_that_changes_during_an_open_fools_nobody() {
-    let Some(mut lab) = Lab::open() else { return };
+    let Some(mut lab) = unlimited(false) else { return };
     let folder = tempfile::tempdir().unwrap();
     make_both(folder.path());
     let round = " f = libc.open(ctypes.c_void_p(address), os.O_WRONLY)
- truth.append('a' if os.fstat(f).st_ino == os.stat('a').st_ino else 'b')
+ left = chr(page[0])
+ took = 'a' if os.fstat(f).st_ino == os.stat('a').st_ino else 'b'
  os.close(f)";
-    let (truth, events) = race(&mut lab, folder.path(), round);
-    assert_eq!(told(&events, FileOperation::Write, |file| file.path.clone()), truth);
+    let (rounds, events) = race(round).run(&mut lab, folder.path());
+    assert_raced("open", &rounds);
+    let told = events.iter().filter_map(|event| letter(event, FileOperation::Write, |file| file.path.clone()));
+    assert_eq!(told.collect::<String>(), rounds.iter().map(|round| &*round.took).collect::<String>());
 }
 
 #[test]
@@ -158,7 +138,8 @@ print(gone, end='')"
     assert!(output.status.success(), "{script}");
     let gone: usize = output.stdout.to_str().unwrap().parse().unwrap();
     let events = lab.life_of(pid);
-    let told = told(&events, FileOperation::Delete, |file| file.path.clone());
+    let told: Vec<String> =
+        events.iter().filter_map(|event| letter(event, FileOperation::Delete, |file| file.path.clone())).collect();
     let rung = lab.rung("file-delete");
     let (_, counters) = lab.close();
     let lost = counters.other.lost;
