@@ -80,12 +80,8 @@ fn line(text: &mut String, hook: &str, program: &str, [runs, ns, missed]: [Strin
 
 fn row(sensor: &Sensor) -> [String; 9] {
     let attached = sensor.hooks.iter().filter(|hook| hook.rung != "none").count();
-    let sum = |figure: fn(&Ledger) -> u64| {
-        sensor.ledgers.iter().map(figure).fold(0, u64::saturating_add).to_string()
-    };
-    let lost = |ledger: &Ledger| {
-        ledger.shed.iter().map(|shed| shed.count).fold(ledger.ring_lost, u64::saturating_add)
-    };
+    let sum = |figure: fn(&Ledger) -> u64| sensor.ledgers.iter().map(figure).fold(0, u64::saturating_add).to_string();
+    let lost = |ledger: &Ledger| ledger.shed.iter().map(|shed| shed.count).fold(ledger.ring_lost, u64::saturating_add);
     let ledger = match (sensor.ledgers.is_empty(), sensor.ledgers.iter().all(|ledger| ledger.balanced)) {
         (true, _) => "none yet",
         (false, true) => "balanced",

@@ -206,6 +206,11 @@ pub static FIELDS: &[Field] = &[
         |event| match &event.event.activity { Activity::Exec(exec) => Value::Flag(exec.image.setuid), _ => Value::Absent }),
     field!("bongsu.process.script", [], "", Text, "the script, when the kernel ran an interpreter for it",
         |event| match &event.event.activity { Activity::Exec(exec) => optional(exec.script.as_ref()), _ => Value::Absent }),
+    field!("bongsu.process.environment", [], "", Text, "the variables of the program's environment that the sensor was asked to send, joined by spaces",
+        |event| match &event.event.activity {
+            Activity::Exec(exec) if !exec.environment.is_empty() => Value::owned(bstr::join(" ", &exec.environment).into()),
+            _ => Value::Absent,
+        }),
     field!("file.path", ["TargetFilename"], "file.path", Text, "the file's path after the operation",
         |event| of_file(event, |file| Value::text(&file.path))),
     field!("file.name", [], "file.name", Text, "the last part of the file's path",

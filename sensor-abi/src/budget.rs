@@ -103,4 +103,4 @@ unsafe impl Record for Noisy {}
 const _: () = assert!(size_of::<Allowance>() == 8);
 const _: () = assert!(size_of::<Spender>() == 16);
 const _: () = assert!(size_of::<Spent>() == 48);
-const _: () = assert!(size_of::<Noisy>() == 40);
+const _: () = assert!(size_of::<Noisy>() == 48);

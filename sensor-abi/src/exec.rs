@@ -141,10 +141,10 @@ unsafe impl Record for SetName {
     const FAMILY: Option<Family> = Some(Family::Process);
 }
 
-const _: () = assert!(size_of::<Fork>() == 64);
-const _: () = assert!(size_of::<Exec>() == 32 + 16 + 32 + 16 + 16 + 48 + 8 + 16);
-const _: () = assert!(core::mem::offset_of!(Exec, executable_len) == 168);
-const _: () = assert!(size_of::<Exit>() == 40);
-const _: () = assert!(size_of::<ExecFailed>() == 48);
-const _: () = assert!(size_of::<SetCredentials>() == 96);
-const _: () = assert!(size_of::<SetName>() == 64);
+const _: () = assert!(size_of::<Fork>() == 72);
+const _: () = assert!(size_of::<Exec>() == 40 + 16 + 32 + 16 + 16 + 48 + 8 + 16);
+const _: () = assert!(core::mem::offset_of!(Exec, executable_len) == 176);
+const _: () = assert!(size_of::<Exit>() == 48);
+const _: () = assert!(size_of::<ExecFailed>() == 56);
+const _: () = assert!(size_of::<SetCredentials>() == 104);
+const _: () = assert!(size_of::<SetName>() == 72);

@@ -64,5 +64,5 @@ unsafe impl Record for Chown {
     const FAMILY: Option<Family> = Some(Family::File);
 }
 
-const _: () = assert!(size_of::<File>() == 56);
-const _: () = assert!(size_of::<Chown>() == 48);
+const _: () = assert!(size_of::<File>() == 64);
+const _: () = assert!(size_of::<Chown>() == 56);

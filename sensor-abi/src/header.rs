@@ -151,6 +151,30 @@ pub struct Header {
     pub kind: u32,
     /// Flags of that kind.
     pub flags: u32,
+    /// Whose thread it was, as it acted.
+    pub user: User,
+}
+
+/// Under which identities a thread acts, in the initial user namespace. In every record, because what a process's last change of them said may
+/// have been left out, and threads may have identities of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct User {
+    /// Real user.
+    pub uid: u32,
+    /// Effective user.
+    pub euid: u32,
+}
+
+impl User {
+    /// The record was made on another thread than that of who did it.
+    pub const UNKNOWN: Self = Self { uid: u32::MAX, euid: u32::MAX };
+}
+
+impl Default for User {
+    fn default() -> Self {
+        Self::UNKNOWN
+    }
 }
 
 /// The identities of a task, in the initial user namespace.
@@ -178,10 +202,12 @@ pub struct Creds {
 // SAFETY: repr(C), only integers, sizes below show that there is no padding.
 unsafe impl Record for TaskRef {}
 // SAFETY: as above.
+unsafe impl Record for User {}
+// SAFETY: as above.
 unsafe impl Record for Header {}
 // SAFETY: as above.
 unsafe impl Record for Creds {}
 
 const _: () = assert!(size_of::<TaskRef>() == 16);
-const _: () = assert!(size_of::<Header>() == 32);
+const _: () = assert!(size_of::<Header>() == 40);
 const _: () = assert!(size_of::<Creds>() == 32);

@@ -117,6 +117,7 @@ offsets! {
     mount_device: "mount"."mnt_devname",
     mount_parent: "mount"."mnt_parent",
     mount_point: "mount"."mnt_mountpoint",
+    mount_in: "mount"."mnt_ns",
     signal_flags: "signal_struct"."flags",
     signal_exit_code: "signal_struct"."group_exit_code",
     signal_live: "signal_struct"."live",

@@ -24,7 +24,7 @@ mod uring;
 pub use budget::{Allowance, BURST_GAP_NS, FAMILIES, Family, Noisy, SPENDERS_MAX, Spender, Spent};
 pub use exec::{Exec, ExecFailed, Exit, Fork, SetCredentials, SetName};
 pub use file::{Chown, File, PathText};
-pub use header::{Creds, Header, Kind, TaskRef};
+pub use header::{Creds, Header, Kind, TaskRef, User};
 pub use kernel::{ABSENT, Counters, Offsets, Pulse, Settings};
 pub use login::{Authentication, ITEM_MAX, LINE_MAX, ShellLine};
 pub use mount::Mount;

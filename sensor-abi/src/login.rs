@@ -50,5 +50,5 @@ unsafe impl Record for Authentication {}
 // SAFETY: as above.
 unsafe impl Record for ShellLine {}
 
-const _: () = assert!(size_of::<Authentication>() == 32 + 8 + 4 * ITEM_MAX);
-const _: () = assert!(size_of::<ShellLine>() == 40);
+const _: () = assert!(size_of::<Authentication>() == 40 + 8 + 4 * ITEM_MAX);
+const _: () = assert!(size_of::<ShellLine>() == 48);

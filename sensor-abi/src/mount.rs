@@ -32,4 +32,4 @@ unsafe impl Record for Mount {
     const FAMILY: Option<Family> = Some(Family::File);
 }
 
-const _: () = assert!(size_of::<Mount>() == 56);
+const _: () = assert!(size_of::<Mount>() == 64);

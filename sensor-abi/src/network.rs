@@ -81,5 +81,5 @@ unsafe impl Record for Packet {
 }
 
 const _: () = assert!(size_of::<Ends>() == 40);
-const _: () = assert!(size_of::<Network>() == 72 + 32);
-const _: () = assert!(size_of::<Packet>() == 72 + 8);
+const _: () = assert!(size_of::<Network>() == 80 + 32);
+const _: () = assert!(size_of::<Packet>() == 80 + 8);

@@ -49,5 +49,5 @@ unsafe impl Record for Namespace {
     const FAMILY: Option<Family> = Some(Family::Process);
 }
 
-const _: () = assert!(size_of::<SetCapabilities>() == 32 + 24 + 24);
-const _: () = assert!(size_of::<Namespace>() == 40);
+const _: () = assert!(size_of::<SetCapabilities>() == 40 + 24 + 24);
+const _: () = assert!(size_of::<Namespace>() == 48);

@@ -81,4 +81,4 @@ unsafe impl Record for Tamper {
     const FAMILY: Option<Family> = Some(Family::Tamper);
 }
 
-const _: () = assert!(size_of::<Tamper>() == 64);
+const _: () = assert!(size_of::<Tamper>() == 72);

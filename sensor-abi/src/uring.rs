@@ -30,4 +30,4 @@ unsafe impl Record for IoUring {
     const FAMILY: Option<Family> = Some(Family::File);
 }
 
-const _: () = assert!(size_of::<IoUring>() == 72);
+const _: () = assert!(size_of::<IoUring>() == 80);

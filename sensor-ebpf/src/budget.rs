@@ -9,7 +9,9 @@
 
 use core::ptr;
 
-use bongsu_sensor_abi::{Allowance, BURST_GAP_NS, FAMILIES, Family, Header, Kind, Noisy, Spender, Spent, TaskRef};
+use bongsu_sensor_abi::{
+    Allowance, BURST_GAP_NS, FAMILIES, Family, Header, Kind, Noisy, Spender, Spent, TaskRef, User,
+};
 
 use crate::{
     globals::SETTINGS,
@@ -106,7 +108,7 @@ fn announce(spender: Spender, now: u64) -> bool {
         return false;
     };
     let task = TaskRef { start_ns: spender.start_ns, pid: spender.pid, thread: spender.pid };
-    let header = Header { time_ns: now, task, kind: Kind::Suppressed as u32, flags: 0 };
+    let header = Header { time_ns: now, task, kind: Kind::Suppressed as u32, flags: 0, user: User::UNKNOWN };
     entry.write(Noisy { header, family: spender.family, reserved: 0 });
     entry.submit(0);
     true

@@ -1,6 +1,10 @@
 //! From descriptors and pointers of a program to files and paths of the kernel.
 
-use aya_ebpf::{EbpfContext, helpers::bpf_get_current_pid_tgid, programs::TracePointContext};
+use aya_ebpf::{
+    EbpfContext,
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_probe_read_kernel_str},
+    programs::TracePointContext,
+};
 use bongsu_sensor_abi::{ABSENT, File, Kind, PathText};
 
 use crate::{
@@ -72,6 +76,17 @@ impl OpenFile {
         read(self.0 + offset!(file_private))
     }
 
+    /// The beginning of its name, with zeroes behind it.
+    #[inline(always)]
+    pub(crate) fn name(self) -> [u8; 16] {
+        let dentry: u64 = read(self.path() + offset!(path_dentry));
+        let from: u64 = read(dentry + offset!(dentry_name) + offset!(qstr_name));
+        let mut name = [0; 16];
+        // SAFETY: the helper checks the source and writes 16 bytes at most.
+        unsafe { bpf_probe_read_kernel_str(name.as_mut_ptr().cast(), 16, from as *const _) };
+        name
+    }
+
     #[inline(always)]
     pub(crate) fn inode(self) -> Inode {
         Inode(read(self.0 + offset!(file_inode)))
@@ -135,6 +150,17 @@ impl Inode {
         read(self.0 + offset!(inode_number))
     }
 
+    #[inline(always)]
+    pub(crate) fn size(self) -> u64 {
+        read(self.0 + offset!(inode_size))
+    }
+
+    /// When it was modified last, in seconds since 1970.
+    #[inline(always)]
+    pub(crate) fn modified(self) -> u64 {
+        read(self.0 + offset!(inode_modified))
+    }
+
     /// Its size, and when it was modified last.
     #[inline(always)]
     pub(crate) fn state(self) -> State {
@@ -143,7 +169,7 @@ impl Inode {
             absent if absent == ABSENT as u64 => read(modified + 8),
             offset => u64::from(read::<u32>(self.0 + offset)),
         };
-        State { size: read(self.0 + offset!(inode_size)), modified: read(modified), modified_ns }
+        State { size: self.size(), modified: self.modified(), modified_ns }
     }
 
     /// The device it lies on, in the kernel's encoding.

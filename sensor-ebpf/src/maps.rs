@@ -58,6 +58,10 @@ pub(crate) static BUSY: HashMap<u32, u32> = HashMap::with_max_entries(1, 0);
 #[map]
 pub(crate) static SENSITIVE: HashMap<u64, u32> = HashMap::with_max_entries(SENSITIVE_MAX, 0);
 
+/// Seconds since 1970; userland sets it each second, or sooner.
+#[map]
+pub(crate) static WALL_CLOCK: Array<u64> = Array::with_max_entries(1, 0);
+
 /// Credentials at the entry of a call of the setuid family, by thread. A call that never returns (the thread is killed) leaves its
 /// entry to be evicted.
 #[map]

@@ -3,7 +3,7 @@
 use core::arch::asm;
 
 use aya_ebpf::{helpers::generated::bpf_skb_load_bytes, programs::SkBuffContext};
-use bongsu_sensor_abi::{Ends, Family, Header, Kind, PAYLOAD_MAX, Packet, TaskRef};
+use bongsu_sensor_abi::{Ends, Family, Header, Kind, PAYLOAD_MAX, Packet, TaskRef, User};
 
 use crate::{
     budget::admits,
@@ -122,7 +122,7 @@ impl Seen<'_> {
             let to = (&raw mut (*room).payload).cast();
             let read = bpf_skb_load_bytes(self.context.skb.skb.cast(), self.payload, to, len as u32);
             let payload_len = if read == 0 { len as u16 } else { 0 };
-            let header = Header { time_ns: now(), task, kind: kind as u32, flags };
+            let header = Header { time_ns: now(), task, kind: kind as u32, flags, user: User::UNKNOWN };
             (&raw mut (*room).head).write(Packet { header, ends: self.ends, payload_len, reserved: [0; 3] });
         }
         entry.submit(0);

@@ -221,7 +221,7 @@ impl Draft {
     /// The beginning of every head: now, by that task.
     #[inline(always)]
     pub(crate) fn header(self, task: Task, kind: Kind) -> Header {
-        Header { time_ns: now(), task: task.reference(), kind: kind as u32, flags: self.flags() }
+        Header { time_ns: now(), task: task.reference(), kind: kind as u32, flags: self.flags(), user: task.user() }
     }
 
     /// The record as it is so far, head included: plain bytes, as many as a record has at most.

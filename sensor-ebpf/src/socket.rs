@@ -1,6 +1,6 @@
 //! Reading sockets.
 
-use bongsu_sensor_abi::{ABSENT, Ends, Family, Header, Kind, Network, TaskRef};
+use bongsu_sensor_abi::{ABSENT, Ends, Family, Header, Kind, Network, TaskRef, User};
 
 use crate::{
     budget::admits,
@@ -80,7 +80,10 @@ impl Socket {
     /// What the current thread did to it, just now.
     #[inline(always)]
     pub(crate) fn done(self, kind: Kind) -> Network {
-        self.done_by(Task::current().reference(), now(), kind)
+        let task = Task::current();
+        let mut record = self.done_by(task.reference(), now(), kind);
+        record.header.user = task.user();
+        record
     }
 
     /// What that task did to it, then.
@@ -93,7 +96,7 @@ impl Socket {
 /// What that task did between these ends, then.
 #[inline(always)]
 pub(crate) fn done(ends: Ends, task: TaskRef, time_ns: u64, kind: Kind) -> Network {
-    let header = Header { time_ns, task, kind: kind as u32, flags: 0 };
+    let header = Header { time_ns, task, kind: kind as u32, flags: 0, user: User::UNKNOWN };
     Network { header, ends, sent: 0, received: 0, lasted_ns: 0, state: 0, error: 0 }
 }
 

@@ -6,7 +6,7 @@ use aya_ebpf::{
     bindings::pt_regs,
     helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_task_pt_regs},
 };
-use bongsu_sensor_abi::{ABSENT, Creds, TaskRef};
+use bongsu_sensor_abi::{ABSENT, Creds, TaskRef, User};
 
 use crate::globals::offset;
 
@@ -81,6 +81,13 @@ impl Task {
     #[inline(always)]
     pub(crate) fn parent(self) -> Self {
         Self(self.pointer(offset!(task_parent)))
+    }
+
+    /// Under which identities it acts.
+    #[inline(always)]
+    pub(crate) fn user(self) -> User {
+        let [uid, _gid, _suid, _sgid, euid]: [u32; 5] = read(self.pointer(offset!(task_cred)) + offset!(cred_uid));
+        User { uid, euid }
     }
 
     #[inline(always)]

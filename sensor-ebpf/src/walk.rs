@@ -92,10 +92,11 @@ extern "C" fn walk_path(cut: u64, room: u64) -> u64 {
     draft.enter_mount(draft.cursor(MOUNT));
     let mut left = STEPS_MAX;
     while left > 0 {
-        if path_step(draft.0) == 0 {
-            return u64::from(draft.since(before));
+        match path_step(draft.0) {
+            ON => left -= 1,
+            ROOT => return u64::from(draft.since(before)),
+            _ => break,
         }
-        left -= 1;
     }
     draft.flag(cut as u32);
     u64::from(draft.since(before))
@@ -122,7 +123,13 @@ extern "C" fn walk_cgroup(task: u64) -> u64 {
     u64::from(draft.since(before))
 }
 
-/// One step towards the root: over a mount point, or one component up. 0 when the root is reached.
+// What a step leads to.
+const ON: u32 = 0;
+const ROOT: u32 = 1;
+/// The top of something that is mounted nowhere (any more): what is below only looks like a path of this host.
+const NOWHERE: u32 = 2;
+
+/// One step towards the root: over a mount point, or one component up.
 ///
 /// A function of its own, so that the loop around it stays small.
 #[inline(never)]
@@ -133,11 +140,11 @@ fn path_step(scratch: *mut crate::record::Scratch) -> u32 {
         let mount = draft.cursor(MOUNT);
         let [parent, point] = pair(mount, offset!(mount_parent), offset!(mount_point));
         if parent == mount || parent == 0 {
-            return 0;
+            return if is_nowhere(mount) { NOWHERE } else { ROOT };
         }
         draft.set_cursor(DENTRY, point);
         draft.enter_mount(parent);
-        return 1;
+        return ON;
     }
     // The parent is followed by the name, in every kernel so far: a hash with a length, and the pointer.
     let name = offset!(dentry_name) + offset!(qstr_name);
@@ -150,8 +157,22 @@ fn path_step(scratch: *mut crate::record::Scratch) -> u32 {
     draft.name(name);
     // A dentry outside every tree (a memfd, a disconnected export) is its own parent: its name is all there is.
     if parent == dentry || parent == 0 {
-        return 0;
+        return ROOT;
     }
     draft.set_cursor(DENTRY, parent);
-    1
+    ON
+}
+
+/// Whether a mount without a parent is in no namespace (taken away while in use), or in one of its own that nobody can enter (open_tree, fsmount).
+#[inline(always)]
+fn is_nowhere(mount: u64) -> bool {
+    /// Numbers of namespaces without one: before and since 6.18.
+    const ANONYMOUS: [u32; 2] = [0, 0xefff_fff7];
+    let namespace: u64 = read(mount + offset!(mount_in));
+    // The kernel's own mounts (pipes, memfds) have an error code there.
+    if namespace as i64 >= -4095 && (namespace as i64) < 0 {
+        return false;
+    }
+    let number: u32 = read(namespace + offset!(mount_namespace) + offset!(namespace_number));
+    namespace == 0 || number == ANONYMOUS[0] || number == ANONYMOUS[1]
 }

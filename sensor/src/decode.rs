@@ -20,7 +20,7 @@ use bongsu_event::{
     Activity, Authentication, Capabilities, FileOperation, IoUring, Mount, MountOperation, NamespaceChange,
     NetworkActivity, NetworkOperation,
 };
-use bongsu_sensor_abi::{self as abi, Creds, Family, Header, Kind, Record, TaskRef};
+use bongsu_sensor_abi::{self as abi, Creds, Family, Header, Kind, Record, TaskRef, User};
 use bstr::BString;
 
 pub(crate) use file::{FileAction, FileIdentity};
@@ -35,6 +35,8 @@ pub(crate) struct Decoded {
     pub(crate) time_ns: u64,
     /// Who did it.
     pub(crate) task: TaskRef,
+    /// Under which identities; [`User::UNKNOWN`] when the kernel does not say.
+    pub(crate) user: User,
     /// What was done.
     pub(crate) action: Action,
 }
@@ -168,7 +170,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         Kind::Authentication => login::authentication(&head(bytes)?),
         Kind::ShellLine => login::shell_line(bytes)?,
     };
-    Ok(Decoded { time_ns: header.time_ns, task: header.task, action })
+    Ok(Decoded { time_ns: header.time_ns, task: header.task, user: header.user, action })
 }
 
 fn head<H: Record>(bytes: &[u8]) -> Result<H, DecodeError> {

@@ -20,7 +20,7 @@ use std::{
 use bongsu_event::{
     Activity, Context, Credentials, Event, Exec, ExecFailed, FileActivity, Pod, Process, ProcessKey, Timestamp,
 };
-use bongsu_sensor_abi::{Creds, TaskRef};
+use bongsu_sensor_abi::{Creds, TaskRef, User};
 use bstr::BString;
 
 use crate::{
@@ -91,7 +91,7 @@ impl Enricher {
         self.clock = Clock::now();
         let now = Instant::now();
         self.name_containers(now);
-        self.users.refresh(now);
+        self.users.refresh();
         self.images.expire(now);
     }
 
@@ -130,7 +130,7 @@ impl Enricher {
 
     /// The event that a record tells of; `None` for what is no news.
     pub(crate) fn enrich(&mut self, decoded: Decoded) -> Option<Event> {
-        let Decoded { time_ns, task, action } = decoded;
+        let Decoded { time_ns, task, user, action } = decoded;
         let key = self.key_of(task);
         let time = self.clock.wall(time_ns);
         let (process, activity) = match action {
@@ -184,16 +184,28 @@ impl Enricher {
             Action::Mount(mount) => (self.process(task), Activity::Mount(mount)),
             Action::Network(network) => {
                 self.unfollowed.count(&network);
-                return Some(Event { time, process: self.owner(task), activity: Activity::Network(network) });
+                return Some(Event { time, process: self.owner(task, user), activity: Activity::Network(network) });
             }
             Action::Suppressed(left) => {
-                return Some(Event { time, process: self.owner(task), activity: self.suppressed(left) });
+                return Some(Event { time, process: self.owner(task, user), activity: self.suppressed(left) });
             }
             // A word to the reader, not an event.
             Action::Noisy(_) => return None,
-            Action::Packet(said) => return Some(Event { time, process: self.owner(task), activity: *said? }),
+            Action::Packet(said) => return Some(Event { time, process: self.owner(task, user), activity: *said? }),
         };
-        Some(Event { time, process: Some(process), activity })
+        Some(Event { time, process: Some(self.acting_as(user, process)), activity })
+    }
+
+    /// The process with the identities that its thread had as it acted: of a process's own change of them the table may not have heard, and threads
+    /// may have others than their process.
+    fn acting_as(&self, user: User, mut process: Arc<Process>) -> Arc<Process> {
+        let Credentials { real, effective, .. } = &process.credentials;
+        if user != User::UNKNOWN && (real.id, effective.id) != (user.uid, user.euid) {
+            let (real, effective) = (self.users.account(user.uid), self.users.account(user.euid));
+            let credentials = &mut Arc::make_mut(&mut process).credentials;
+            (credentials.real, credentials.effective) = (real, effective);
+        }
+        process
     }
 
     fn exec(&mut self, task: TaskRef, program: Program) -> (Arc<Process>, Activity) {

@@ -1,7 +1,9 @@
 //! Masking: secrets on command lines and in log lines become `***` before anything is written or sent.
 //!
-//! A short list of forms, not a promise: `password=...`, `--token X`, `Authorization: Bearer X`, `scheme://user:PASSWORD@host`. What is
-//! masked is gone; nobody behind this point can tell it.
+//! A short list of forms, not a promise: `password=...`, `--token X`, `Authorization: Bearer X`, `scheme://user:PASSWORD@host`, and the ways of some
+//! programs ([`habits`]). What is masked is gone; nobody behind this point can tell it.
+
+mod habits;
 
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ const MASK: &[u8] = b"***";
 /// Group 1 says what follows is a secret, group 2 is the secret.
 const SECRET: &str = concat!(
     r#"(?i-u)(authorization: *[a-z]+ +|://[^/\s:@]*:|"#,
+    r#"\bsshpass +-p *|\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^|;&]* -p|\bredis-cli\b[^|;&]* -a +|\bcurl\b[^|;&]* (?:-u|--user) *[^\s:]+:|"#,
     r#"(?:^|\s)--?[a-z-]*(?:password|passwd|passphrase|secret|token|api-?key)[ =]"#,
     r#"|[a-z0-9_-]*(?:password|passwd|passphrase|secret|token|api_?key)=)"#,
     r#"([^\s"'@&;]+)"#
@@ -101,6 +104,7 @@ impl Masker {
 impl Patterns {
     fn any_secret(&self, args: &[BString]) -> bool {
         args.iter().any(|arg| self.secret.is_match(&arg[..]) || self.is_flag(arg))
+            || habits::secrets(args).next().is_some()
     }
 
     /// Most arguments are told by their first byte.
@@ -116,6 +120,7 @@ impl Patterns {
     }
 
     fn mask_args(&self, args: &mut [BString]) {
+        habits::mask(args);
         let mut next_is_secret = false;
         for arg in args {
             if std::mem::replace(&mut next_is_secret, self.is_flag(arg)) {
@@ -160,13 +165,14 @@ mod tests {
             ("AWS_SECRET=abc DB_PASSWORD=x run", "AWS_SECRET=*** DB_PASSWORD=*** run"),
             ("tool --api-key K1 --token T2 end", "tool --api-key *** --token *** end"),
             ("git clone https://bob:pw@host/x", "git clone https://bob:***@host/x"),
+            ("sh -c mysql -u root -phunter2 db; curl -u bob:pw x", "sh -c mysql -u root -p*** db; curl -u bob:*** x"),
             (
                 "Failed password for root from 10.0.0.1 port 22 ssh2",
                 "Failed password for root from 10.0.0.1 port 22 ssh2",
             ),
             ("https://host:8080/path", "https://host:***"),
         ];
-        for (text, expected) in cases.into_iter().take(6) {
+        for (text, expected) in cases.into_iter().take(7) {
             let mut bytes = BString::from(text);
             assert_eq!(masker.mask_text(&mut bytes), text != expected);
             assert_eq!(bytes, expected);

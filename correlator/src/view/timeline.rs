@@ -9,7 +9,7 @@ use bongsu_event::{EventId, Shown, StoredEvent, catalogue};
 use super::sentence::{User, cut, sentence};
 
 /// How many bytes of a field's value an entry carries.
-const FIELD_BYTES_MAX: usize = 8 * 1024;
+const FIELD_BYTES_MAX: usize = 40 * 1024;
 
 /// Which findings speak of an event, in the order of the findings.
 pub(crate) struct Speakers<'a>(HashMap<EventId, Vec<&'a Finding>>);

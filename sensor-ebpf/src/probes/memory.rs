@@ -13,20 +13,26 @@ use crate::{
 };
 
 const PROC: u64 = 0x9fa0;
+/// How memory was opened, as open(2) numbers it.
+const READ: u32 = 0;
+const READ_WRITE: u32 = 2;
 /// PROT_WRITE and PROT_EXEC.
 const WRITE_EXECUTE: u64 = 0x2 | 0x4;
 
-/// A window into the kernel was opened for writing: tells it when it is the memory of a process.
+/// A window into the kernel was opened: tells it when it is the memory of a process, opened for writing, or another's for reading.
 #[inline(always)]
-pub(crate) fn memory_opened(file: OpenFile) -> Option<()> {
+pub(crate) fn memory_opened(file: OpenFile, reads: bool) -> Option<()> {
     let inode = file.inode();
-    let dentry: u64 = read(file.path() + offset!(path_dentry));
-    let name: [u8; 4] = read(read(dentry + offset!(dentry_name) + offset!(qstr_name)));
-    if name != *b"mem\0" || inode.magic() != PROC {
+    if file.name() != *b"mem\0\0\0\0\0\0\0\0\0\0\0\0\0" || inode.magic() != PROC {
         return None;
     }
-    let mut tamper = Tamper::new(TamperOperation::OpenMemory, 0);
-    tamper.target = Pid(read(inode.0 - offset!(proc_inode_inode) + offset!(proc_inode_pid))).reference();
+    let target = Pid(read(inode.0 - offset!(proc_inode_inode) + offset!(proc_inode_pid))).reference();
+    // Programs look at memory of their own for what a crash will say.
+    if reads && target.pid == Task::current().reference().pid {
+        return None;
+    }
+    let mut tamper = Tamper::new(TamperOperation::OpenMemory, if reads { READ } else { READ_WRITE });
+    tamper.target = target;
     tamper.send_once()
 }
 

@@ -119,7 +119,7 @@ fn send(handle: u64, result: u32) {
     let (task, kind) = (Task::current().reference(), Kind::Authentication as u32);
     // SAFETY: `room` is an Authentication.
     unsafe {
-        (&raw mut (*room).header).write(Header { time_ns: now(), task, kind, flags: 0 });
+        (&raw mut (*room).header).write(Header { time_ns: now(), task, kind, flags: 0, user: Task::current().user() });
         (&raw mut (*room).result).write(result);
         (&raw mut (*room).reserved).write(0);
         Item::write(handle, Item::SERVICE, &raw mut (*room).service);

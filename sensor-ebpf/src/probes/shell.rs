@@ -37,7 +37,7 @@ fn send(line: u64) {
         let read = bpf_probe_read_user_str((&raw mut (*room).line).cast(), LINE_MAX as u32, line as *const _);
         let line_len = if read > 0 { read as u16 } else { 0 };
         let flags = if line_len as usize == LINE_MAX { ShellLine::CUT } else { 0 };
-        let header = Header { time_ns: now(), task, kind, flags };
+        let header = Header { time_ns: now(), task, kind, flags, user: Task::current().user() };
         (&raw mut (*room).head).write(ShellLine { header, line_len, reserved: [0; 3] });
     }
     entry.submit(0);

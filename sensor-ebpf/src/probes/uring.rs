@@ -103,7 +103,7 @@ pub(crate) fn ring_opened(context: RawTracePointContext) -> i32 {
         // A file that went into the ring's own table has no descriptor.
         let slot: u32 = read(request.command() + offset!(uring_open_slot));
         if descriptor >= 0 && slot == 0 && !is_own() {
-            let _sent = open::tell(descriptor as u64);
+            let _sent = open::tell(descriptor as u64, read(request.command() + offset!(uring_open_how)));
         }
     }
     0

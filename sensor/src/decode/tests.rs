@@ -4,7 +4,13 @@ use proptest::prelude::*;
 use super::{process::arguments, *};
 
 fn header(kind: Kind, flags: u32) -> Header {
-    Header { time_ns: 7, task: TaskRef { start_ns: 1, pid: 2, thread: 3 }, kind: kind as u32, flags }
+    Header {
+        time_ns: 7,
+        task: TaskRef { start_ns: 1, pid: 2, thread: 3 },
+        kind: kind as u32,
+        flags,
+        user: User { uid: 8, euid: 9 },
+    }
 }
 
 fn record(head: &impl Record, text: &[u8]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bongsu_event::{NetworkActivity, NetworkOperation, Process};
-use bongsu_sensor_abi::TaskRef;
+use bongsu_sensor_abi::{TaskRef, User};
 
 use super::Enricher;
 
@@ -25,7 +25,8 @@ impl Unfollowed {
 
 impl Enricher {
     /// Whose socket it was; `None` when the kernel programs do not know, as for sockets from before they ran.
-    pub(super) fn owner(&mut self, task: TaskRef) -> Option<Arc<Process>> {
-        (task.pid != 0).then(|| self.process(task))
+    pub(super) fn owner(&mut self, task: TaskRef, user: User) -> Option<Arc<Process>> {
+        let process = (task.pid != 0).then(|| self.process(task))?;
+        Some(self.acting_as(user, process))
     }
 }

@@ -1,18 +1,11 @@
 //! Names of users, by the host's own file. Name services over the network are not asked: an event must not wait for a server, and a host's
 //! processes must not be named by it.
 
-use std::{
-    fs, io,
-    path::PathBuf,
-    time::{Duration, Instant, SystemTime},
-};
+use std::{fs, io, path::PathBuf, time::SystemTime};
 
 use ahash::AHashMap;
 use bongsu_event::Account;
 use bstr::{BString, ByteSlice};
-
-/// How often the file is looked at.
-const EVERY: Duration = Duration::from_secs(1);
 
 /// A file larger than this is not a user database.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -22,13 +15,12 @@ pub(super) struct Users {
     path: PathBuf,
     names: AHashMap<u32, BString>,
     read: Option<(SystemTime, u64)>,
-    looked: Option<Instant>,
 }
 
 impl Users {
     /// Of the file at `path`, read at the first refresh.
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, names: AHashMap::new(), read: None, looked: None }
+        Self { path, names: AHashMap::new(), read: None }
     }
 
     /// The account of that uid.
@@ -36,12 +28,8 @@ impl Users {
         Account { id, name: self.names.get(&id).cloned() }
     }
 
-    /// Reads the file again when it is another one than before; looks at most once in [`EVERY`].
-    pub(super) fn refresh(&mut self, now: Instant) {
-        if self.looked.is_some_and(|looked| now.saturating_duration_since(looked) < EVERY) {
-            return;
-        }
-        self.looked = Some(now);
+    /// Reads the file again when it is another one than before. To be called before each batch is read: then what a new user does has a name.
+    pub(super) fn refresh(&mut self) {
         if let Err(error) = self.read_again() {
             tracing::warn!(path = %self.path.display(), %error, "cannot read the user database; the names from before stay");
         }
@@ -95,15 +83,12 @@ mod tests {
         let path = folder.path().join("passwd");
         fs::write(&path, "root:x:0:0\n").unwrap();
         let mut users = Users::new(path.clone());
-        let start = Instant::now();
-        users.refresh(start);
+        users.refresh();
         assert_eq!(users.account(1000), Account { id: 1000, name: None });
         let new = folder.path().join("passwd.new");
         fs::write(&new, "root:x:0:0\nmallory:x:1000:1000\n").unwrap();
         fs::rename(new, path).unwrap();
-        users.refresh(start + EVERY / 2);
-        assert_eq!(users.account(1000).name, None, "not looked at again so soon");
-        users.refresh(start + EVERY);
+        users.refresh();
         assert_eq!(users.account(1000).name, Some("mallory".into()));
     }
 

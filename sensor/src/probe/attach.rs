@@ -64,9 +64,10 @@ pub(crate) const LADDERS: &[Ladder] = &[
         name: "file-open",
         rungs: &[Rung::Syscalls(&[
             ("opened", "sys_exit_open"),
-            ("opened", "sys_exit_openat"),
-            ("opened", "sys_exit_openat2"),
-            ("opened", "sys_exit_creat"),
+            ("opened_at", "sys_exit_openat"),
+            ("opened_how", "sys_exit_openat2"),
+            ("created", "sys_exit_creat"),
+            ("opened_at", "sys_exit_open_by_handle_at"),
         ])],
     },
     Ladder {

@@ -12,8 +12,8 @@ use bongsu_sensor_abi::FAMILIES;
 
 use super::{StartError, ring::Rings};
 
-/// How long a sum that does not come out is held back. Records that are just on their way make it differ for microseconds; what lasts
-/// longer than this is a real hole, and must show.
+/// How long a sum that does not come out is held back. Records that are just on their way make it differ for microseconds; what does not come out
+/// at any moment of this time is a real hole, and must show.
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// One ring's records. `emitted = read + lost`.
@@ -69,18 +69,37 @@ impl Counters {
     }
 }
 
+/// The last sum that came out, or a newer one that has not come out for long enough.
+#[derive(Debug, Default)]
+struct Settled {
+    counters: Counters,
+    /// Since when no sum has come out.
+    open_since: Option<Instant>,
+}
+
+impl Settled {
+    fn take(&mut self, counters: Counters, now: Instant) {
+        if counters.balances() {
+            *self = Self { counters, open_since: None };
+        // From the first sum that did not, and not from the last that did: on a busy host the rings may not have been empty for long.
+        } else if now.saturating_duration_since(*self.open_since.get_or_insert(now)) > SETTLE {
+            self.counters = counters;
+        }
+    }
+}
+
 /// The kernel's counters and the last sum of them that came out.
 pub(super) struct Ledger {
     kernel: PerCpuArray<MapData, [u64; 2]>,
     suppressed: PerCpuArray<MapData, [u64; FAMILIES]>,
-    last: Mutex<(Counters, Instant)>,
+    last: Mutex<Settled>,
 }
 
 impl Ledger {
     /// Takes the counters out of the object.
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, StartError> {
         let (kernel, suppressed) = (take(ebpf, "COUNTERS")?, take(ebpf, "SUPPRESSED")?);
-        Ok(Self { kernel, suppressed, last: Mutex::new((Counters::default(), Instant::now())) })
+        Ok(Self { kernel, suppressed, last: Mutex::default() })
     }
 
     /// What was left out up to now, by family.
@@ -95,7 +114,7 @@ impl Ledger {
 
     /// The last sum that came out, or a newer one that does not, when that has lasted.
     pub(super) fn counters(&self) -> Counters {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).0
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).counters
     }
 
     /// Whether the kernel lets this thread read its counters.
@@ -110,10 +129,7 @@ impl Ledger {
             other: self.ring(1, rings.other.read),
             suppressed: self.suppressed(),
         };
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.balances() || last.1.elapsed() > SETTLE {
-            *last = (now, Instant::now());
-        }
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).take(now, Instant::now());
     }
 
     fn ring(&self, index: u32, read: u64) -> RingCounters {
@@ -129,4 +145,26 @@ impl Ledger {
 fn take<V: aya::Pod>(ebpf: &mut Ebpf, name: &str) -> Result<PerCpuArray<MapData, V>, StartError> {
     let map = ebpf.take_map(name).ok_or_else(|| StartError::Foreign(format!("no map {name}")))?;
     PerCpuArray::try_from(map).map_err(|error| StartError::Foreign(format!("map {name}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_does_not_come_out_shows_only_when_none_did_for_long_enough() {
+        let sum = |emitted, read| Counters { process: RingCounters { emitted, read, lost: 0 }, ..Counters::default() };
+        let (start, mut settled) = (Instant::now(), Settled::default());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        settled.take(sum(5, 5), at(0));
+        // A minute later one is on its way, and a little later there.
+        settled.take(sum(9, 8), at(60));
+        assert_eq!(settled.counters, sum(5, 5));
+        settled.take(sum(9, 9), at(61));
+        settled.take(sum(12, 11), at(62));
+        settled.take(sum(13, 12), at(67));
+        assert_eq!(settled.counters, sum(9, 9));
+        settled.take(sum(14, 13), at(68));
+        assert_eq!(settled.counters, sum(14, 13));
+    }
 }

@@ -1,5 +1,5 @@
 //! The files whose reading is an event. The kernel programs know their inode numbers and send the reads of all files that have such a
-//! number; here those of the very files are told from the rest, by device and inode or by path (on btrfs the device that stat(2) shows
+//! number, and of those written within the last seconds, for they may be sensitive ones that are new; here those of the very files are told from the rest, by device and inode or by path (on btrfs the device that stat(2) shows
 //! is not the one the kernel keeps).
 //!
 //! Patterns are looked up again ([`find`]) when an event says that one of their files was made, removed or renamed onto, and every half a
@@ -7,12 +7,12 @@
 
 mod find;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::SystemTime};
 
 use ahash::AHashSet;
 use aya::{
     Ebpf,
-    maps::{HashMap, MapData, MapError},
+    maps::{Array, HashMap, Map, MapData, MapError},
 };
 use bongsu_event::{Activity, FileOperation};
 
@@ -20,15 +20,38 @@ use super::StartError;
 use crate::decode::Action;
 use find::{Finder, Found};
 
-/// The list's image in the kernel.
-pub(super) struct Image(HashMap<MapData, u64, u32>);
+/// What the kernel programs know of it: the list, and how late it is, for they send the reads of whatever was written some seconds ago as well.
+pub(super) struct Image {
+    list: HashMap<MapData, u64, u32>,
+    wall_clock: Array<MapData, u64>,
+    /// What the programs take for the present, in seconds since 1970.
+    told: u64,
+}
 
 impl Image {
-    /// Takes the map out of the object.
+    /// Takes the maps out of the object.
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, StartError> {
-        let map = ebpf.take_map("SENSITIVE").ok_or_else(|| StartError::Foreign("no map SENSITIVE".to_owned()))?;
-        HashMap::try_from(map).map(Self).map_err(|error| StartError::Foreign(format!("map SENSITIVE: {error}")))
+        let list = map(ebpf, "SENSITIVE", HashMap::try_from)?;
+        let wall_clock = map(ebpf, "WALL_CLOCK", Array::try_from)?;
+        Ok(Self { list, wall_clock, told: 0 })
     }
+
+    fn tell_time(&mut self) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        if now != self.told {
+            self.told = now;
+            report(self.wall_clock.set(0, now, 0));
+        }
+    }
+}
+
+fn map<T>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    typed: impl FnOnce(Map) -> Result<T, MapError>,
+) -> Result<T, StartError> {
+    let map = ebpf.take_map(name).ok_or_else(|| StartError::Foreign(format!("no map {name}")))?;
+    typed(map).map_err(|error| StartError::Foreign(format!("map {name}: {error}")))
 }
 
 /// The list.
@@ -68,8 +91,9 @@ impl Sensitive {
         }
     }
 
-    /// Takes in what was found meanwhile.
+    /// Takes in what was found meanwhile; to be called each second, or more often.
     pub(super) fn refresh(&mut self) {
+        self.kernel.tell_time();
         if let Some(found) = self.finder.take() {
             self.know(found);
         }
@@ -80,10 +104,10 @@ impl Sensitive {
         let (old, new) = (inodes(&self.known), inodes(&found));
         // First out, then in: a map that is nearly full must have room.
         for inode in old.difference(&new) {
-            report(self.kernel.0.remove(inode));
+            report(self.kernel.list.remove(inode));
         }
         for inode in new.difference(&old) {
-            report(self.kernel.0.insert(inode, 1, 0));
+            report(self.kernel.list.insert(inode, 1, 0));
         }
         self.known = found;
     }
@@ -91,6 +115,6 @@ impl Sensitive {
 
 fn report(result: Result<(), MapError>) {
     if let Err(error) = result {
-        tracing::warn!(%error, "cannot tell the kernel programs of a sensitive file");
+        tracing::warn!(%error, "cannot tell the kernel programs of sensitive files");
     }
 }

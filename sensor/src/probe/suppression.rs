@@ -13,7 +13,7 @@ use aya::{
     Ebpf,
     maps::{HashMap, MapData},
 };
-use bongsu_sensor_abi::{BURST_GAP_NS, FAMILIES, Family, Record as _, SPENDERS_MAX, Spender, Spent, TaskRef};
+use bongsu_sensor_abi::{BURST_GAP_NS, FAMILIES, Family, Record as _, SPENDERS_MAX, Spender, Spent, TaskRef, User};
 
 use super::{StartError, counters::Ledger};
 use crate::decode::{Action, Decoded, LeftOut};
@@ -166,7 +166,7 @@ impl Suppression {
             *told = Told { count: told.count + count, until_ns: spent.last_ns, at_ns: now_ns, ..*told };
             *told_of_family += count;
             let task = TaskRef { start_ns: spender.start_ns, pid: spender.pid, thread: spender.pid };
-            tell(Decoded { time_ns: now_ns, task, action: Action::Suppressed(left) });
+            tell(Decoded { time_ns: now_ns, task, user: User::UNKNOWN, action: Action::Suppressed(left) });
             return untold - count;
         }
         if untold == 0 && now_ns.saturating_sub(spent.last_ns) >= QUIET {
@@ -192,7 +192,12 @@ impl Suppression {
             let left = LeftOut { family, count, first_ns: held.since_ns, last_ns: now_ns };
             *held = Unaccounted::default();
             self.told[family as usize] += count;
-            tell(Decoded { time_ns: now_ns, task: TaskRef::default(), action: Action::Suppressed(left) });
+            tell(Decoded {
+                time_ns: now_ns,
+                task: TaskRef::default(),
+                user: User::UNKNOWN,
+                action: Action::Suppressed(left),
+            });
         }
     }
 

@@ -85,6 +85,30 @@ os.setxattr(path, \"security.capability\", struct.pack(\"<IIIII\", 0x02000001, 1
         &[("file.path", "/root/.ssh/id_bongsu_technique"), ("process.name", "cat")],
     ),
     technique(
+        "T1552.004 a private key that was just made is read",
+        "echo key >/root/.ssh/id_bongsu_new; cat /root/.ssh/id_bongsu_new >/dev/null; rm /root/.ssh/id_bongsu_new; : \"$1\"",
+        "file-read",
+        &[("file.path", "/root/.ssh/id_bongsu_new"), ("process.name", "cat")],
+    ),
+    technique(
+        "T1070.002 a log is emptied by the shell",
+        "echo line >\"$1/wtmp\"; : >\"$1/wtmp\"",
+        "file-truncate",
+        &[("file.path", "$1/wtmp"), ("process.name", "bash")],
+    ),
+    technique(
+        "T1003.007 the memory of another process is opened to read it",
+        "sleep 60 & python3 -c 'import sys; open(f\"/proc/{sys.argv[2]}/mem\", \"rb\", 0)' \"$1\" $!; kill -9 $!",
+        "memory-open",
+        &[("bongsu.target.executable", "~sleep"), ("bongsu.tamper.number", "0"), ("process.command_line", "~$1")],
+    ),
+    technique(
+        "T1611 what runs when a program crashes is opened for writing",
+        "bash -c 'exec 3>>/proc/sys/kernel/core_pattern' \"$1\"",
+        "file-write",
+        &[("file.path", "/proc/sys/kernel/core_pattern"), ("process.command_line", "~$1")],
+    ),
+    technique(
         "T1070.002 a log is emptied",
         "echo line >\"$1/auth.log\"; truncate -s 0 \"$1/auth.log\"",
         "file-truncate",

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bongsu_event::{Activity, Event, FileActivity, FileOperation};
-use bstr::BString;
+use bstr::{BString, ByteSlice as _};
 use tempfile::TempDir;
 
 use super::lab::Lab;
@@ -247,6 +247,94 @@ fn a_sensitive_file_is_followed_when_another_takes_its_place() {
     assert_eq!(files_of(&mut lab, &folder, replace).len(), 2);
     // The reader has handed out the rename, so it has looked the path up again.
     assert_eq!(files_of(&mut lab, &folder, read), [done(FileOperation::Read, &secret)]);
+}
+
+#[test]
+fn a_sensitive_file_that_was_just_made_is_told_by_whoever_reads_it_at_once() {
+    let (_guard, folder) = folder();
+    let config = ProbeConfig { sensitive_paths: vec![folder.join("key*")], ..ProbeConfig::default() };
+    let Some(mut lab) = Lab::open_with(&config) else { return };
+    let script = "import ctypes
+for name in ['plain', 'key1']: open(name, 'w').write('x'); open(name).read()
+os.rename('key1', 'key2'); open('key2').read(); os.close(os.open('key2', os.O_RDWR))";
+    let key = |number: u8| folder.join(format!("key{number}"));
+    let mut told = files_of(&mut lab, &folder, script);
+    told.retain(|file| file.path.contains_str("key") && file.operation != FileOperation::CloseWrite);
+    let operations: Vec<_> = told.iter().map(|file| (file.operation, file.path.clone())).collect();
+    let expected = [
+        (FileOperation::Create, bytes(&key(1))),
+        (FileOperation::Read, bytes(&key(1))),
+        (FileOperation::Rename, bytes(&key(2))),
+        (FileOperation::Read, bytes(&key(2))),
+        (FileOperation::Write, bytes(&key(2))),
+    ];
+    assert_eq!(operations, expected);
+}
+
+#[test]
+fn a_file_that_is_emptied_as_it_is_opened_is_truncated_and_one_that_was_empty_is_not_by_being_opened() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    fs::write(folder.join("log"), "lines").unwrap();
+    fs::write(folder.join("empty"), "").unwrap();
+    let script = "os.close(os.open('empty', os.O_WRONLY)); os.close(os.open('log', os.O_WRONLY | os.O_APPEND))
+open('log', 'w').close()";
+    let (log, empty) = (folder.join("log"), folder.join("empty"));
+    let mut told = files_of(&mut lab, &folder, script);
+    told.retain(|file| file.operation != FileOperation::CloseWrite);
+    let write = |path| done(FileOperation::Write, path);
+    assert_eq!(told, [write(&empty), write(&log), done(FileOperation::Truncate, &log), write(&log)]);
+}
+
+#[test]
+fn a_file_opened_by_its_handle_is_told() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    fs::write(folder.join("found"), "x").unwrap();
+    let script = "import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+handle = ctypes.create_string_buffer(b'\\x80\\0\\0\\0', 136); mount = ctypes.c_int()
+assert libc.name_to_handle_at(-100, b'found', handle, ctypes.byref(mount), 0) == 0, ctypes.get_errno()
+folder = os.open('.', os.O_RDONLY)
+f = libc.open_by_handle_at(folder, handle, os.O_WRONLY)
+assert f >= 0, ctypes.get_errno()";
+    assert_eq!(files_of(&mut lab, &folder, script)[..1], [done(FileOperation::Write, &folder.join("found"))]);
+}
+
+#[test]
+fn a_tree_that_is_mounted_nowhere_cannot_pass_for_paths_of_this_host() {
+    let Some(mut lab) = Lab::open() else { return };
+    let (_guard, folder) = folder();
+    fs::create_dir_all(folder.join("etc/cron.d")).unwrap();
+    // open_tree(OPEN_TREE_CLONE), the same on every architecture; OPEN_TREE_CLOEXEC is O_CLOEXEC.
+    let script = "import ctypes
+tree = ctypes.CDLL(None).syscall(428, -100, b'.', 1 | os.O_CLOEXEC)
+assert tree >= 0
+os.close(os.open('etc/cron.d/job', os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=tree))";
+    let mut command = Command::new("/usr/bin/python3");
+    command.args(["-I", "-S", "-B", "-c", &format!("import os\n{script}")]).current_dir(&folder);
+    let (status, events) = lab.run(&mut command);
+    assert!(status.success());
+    let made = events.iter().find_map(|event| match &event.activity {
+        Activity::File(file) if file.operation == FileOperation::Create => Some(file.path.clone()),
+        _ => None,
+    });
+    assert_eq!(made, Some("//.../etc/cron.d/job".into()));
+}
+
+#[test]
+fn a_lever_of_the_kernel_that_is_opened_for_writing_is_told_and_other_windows_are_not() {
+    let Some(mut lab) = Lab::open() else { return };
+    let script = "os.close(os.open('/proc/sys/kernel/core_pattern', os.O_WRONLY)); os.close(os.open('/proc/sys/kernel/ostype', os.O_RDONLY))
+os.close(os.open('/proc/self/comm', os.O_WRONLY))";
+    let mut command = Command::new("/usr/bin/python3");
+    command.args(["-I", "-S", "-B", "-c", &format!("import os\n{script}")]);
+    let (status, events) = lab.run(&mut command);
+    assert!(status.success());
+    assert_eq!(
+        files(events, Path::new("/proc")),
+        [done(FileOperation::Write, Path::new("/proc/sys/kernel/core_pattern"))]
+    );
 }
 
 #[test]

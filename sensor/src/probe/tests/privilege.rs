@@ -98,3 +98,31 @@ fn a_change_of_groups_is_a_change_of_identity() {
     let changes: Vec<_> = events.into_iter().filter_map(of).collect();
     assert_eq!(changes, [[0, 0, 0, 65534], [0, 65534, 0, 0], [0, 0, 65533, 65533]]);
 }
+
+#[test]
+fn what_a_thread_does_under_identities_of_its_own_is_told_under_these_and_what_others_do_is_not() {
+    let Some(mut lab) = Lab::open() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    // Past glibc, which would change all threads: setuid of x86_64 and arm64.
+    let script = "import ctypes, os, threading
+def make(name): os.close(os.open(name, os.O_CREAT | os.O_WRONLY))
+def other():
+    assert ctypes.CDLL(None).syscall({'x86_64': 105, 'aarch64': 146}[os.uname().machine], 65534) == 0
+    make('by-other')
+thread = threading.Thread(target=other); thread.start(); thread.join(); make('by-first')";
+    let mut command = Command::new("/usr/bin/python3");
+    command.args(["-I", "-S", "-B", "-c", script]).current_dir(folder.path());
+    let (status, events) = lab.run(&mut command);
+    assert!(status.success());
+    let made = events.iter().filter_map(|event| match &event.activity {
+        Activity::File(file) if file.operation == bongsu_event::FileOperation::Create => {
+            let name = file.path.rsplit(|byte| *byte == b'/').next()?.to_owned();
+            let who = &event.process.as_ref()?.credentials;
+            Some((String::from_utf8(name).ok()?, who.real.id, who.effective.id))
+        }
+        _ => None,
+    });
+    let expected = [("by-other".to_owned(), 65534, 65534), ("by-first".to_owned(), 0, 0)];
+    assert_eq!(made.collect::<Vec<_>>(), expected);
+}

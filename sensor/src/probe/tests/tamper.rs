@@ -136,12 +136,13 @@ local = (ctypes.c_long * 2)(ctypes.addressof(data), 8); remote = (ctypes.c_long 
 assert must(call(311, {pid}, ctypes.addressof(local), 1, ctypes.addressof(remote), 1, 0)) == 8
 remote[0] = 8
 assert call(311, {pid}, ctypes.addressof(local), 1, ctypes.addressof(remote), 1, 0) < 0
-os.close(os.open('/proc/{pid}/mem', os.O_RDONLY))
+os.close(os.open('/proc/self/mem', os.O_RDONLY)); os.close(os.open('/proc/{pid}/mem', os.O_RDONLY))
 os.close(os.open('/proc/{pid}/mem', os.O_RDWR))
 os.close(os.open('/proc/{pid}/task/{pid}/mem', os.O_WRONLY))"
     );
-    let expected = [on(&target, TamperOperation::WriteMemory, 0), on(&target, TamperOperation::OpenMemory, 0)];
-    assert_eq!(tampers(&mut lab, &script), expected, "the second way to the same memory is the same act");
+    let opened = |how| on(&target, TamperOperation::OpenMemory, how);
+    let expected = [on(&target, TamperOperation::WriteMemory, 0), opened(0), opened(2)];
+    assert_eq!(tampers(&mut lab, &script), expected, "the second way to write the same memory is the same act");
 }
 
 #[test]
