@@ -15,13 +15,16 @@ const PAGE_MAX: u32 = 1_000;
 
 pub(crate) async fn run(verb: EventVerb, format: Format, client: &Client) -> Result<Exit, Failure> {
     let EventVerb::List(asked) = verb;
-    let items = list(&asked, client).await?;
-    output::list(format, &items, ["TIME", "HOST", "ACTION", "WHAT HAPPENED"], row)?;
+    let (items, more) = list(&asked, client).await?;
+    output::list(format, &items, ["TIME (UTC)", "HOST", "ACTION", "USER", "WHAT HAPPENED"], row)?;
+    if more && matches!(format, Format::Table) {
+        output::complain(&format_args!("There are more than these {}: --limit shows them.", items.len()));
+    }
     Ok(Exit::Done)
 }
 
-/// Parts of the list until there are enough, or no more.
-async fn list(asked: &EventList, client: &Client) -> Result<Vec<TimelineEntry>, RequestError> {
+/// Parts of the list until there are enough, or no more; and whether there are more.
+async fn list(asked: &EventList, client: &Client) -> Result<(Vec<TimelineEntry>, bool), RequestError> {
     let moment = |moment: &Option<crate::args::Moment>| moment.as_ref().map(|moment| moment.0.clone());
     let (since, until) = (moment(&asked.since), moment(&asked.until));
     let asked_for = [
@@ -46,13 +49,19 @@ async fn list(asked: &EventList, client: &Client) -> Result<Vec<TimelineEntry>, 
         after = page.next;
         // A part may be empty and still have a next: it tells how far the correlator looked.
         if after.is_none() || items.len() >= asked.limit as usize {
-            return Ok(items);
+            return Ok((items, after.is_some()));
         }
     }
 }
 
-fn row(event: &TimelineEntry) -> [String; 4] {
+fn row(event: &TimelineEntry) -> [String; 5] {
     // Milliseconds are enough to tell what came before what.
     let time: String = event.time.chars().take(23).collect();
-    [safe(&time.replacen('T', " ", 1)), safe(&event.host), safe(&event.action), safe(&event.text)]
+    [
+        safe(&time.replacen('T', " ", 1)),
+        safe(&event.host),
+        safe(&event.action),
+        safe(event.user.as_deref().unwrap_or("-")),
+        safe(&event.text),
+    ]
 }

@@ -51,7 +51,7 @@ fn hooks(sensor: &Sensor) -> String {
         ));
     }
     text.push('\n');
-    let head = format!("{:<18} {:<18} {:>10} {:>7} {:>7}  RUNG", "HOOK", "PROGRAM", "RUNS", "NS/RUN", "MISSED");
+    let head = format!("{:<22} {:<18} {:>10} {:>7} {:>7}  RUNG", "HOOK", "PROGRAM", "RUNS", "NS/RUN", "MISSED");
     text.push_str(&head);
     text.push('\n');
     for hook in &sensor.hooks {
@@ -73,13 +73,15 @@ fn hooks(sensor: &Sensor) -> String {
 }
 
 fn line(text: &mut String, hook: &str, program: &str, [runs, ns, missed]: [String; 3], rung: &str) {
-    let line = format!("{:<18} {:<18} {runs:>10} {ns:>7} {missed:>7}  {}", safe(hook), safe(program), safe(rung));
+    let line = format!("{:<22} {:<18} {runs:>10} {ns:>7} {missed:>7}  {}", safe(hook), safe(program), safe(rung));
     text.push_str(line.trim_end());
     text.push('\n');
 }
 
 fn row(sensor: &Sensor) -> [String; 9] {
-    let attached = sensor.hooks.iter().filter(|hook| hook.rung != "none").count();
+    // What a kernel has nothing of is neither seen nor missed.
+    let needed = || sensor.hooks.iter().filter(|hook| hook.rung != "needless");
+    let attached = needed().filter(|hook| hook.rung != "none").count();
     let sum = |figure: fn(&Ledger) -> u64| sensor.ledgers.iter().map(figure).fold(0, u64::saturating_add).to_string();
     let lost = |ledger: &Ledger| ledger.shed.iter().map(|shed| shed.count).fold(ledger.ring_lost, u64::saturating_add);
     let ledger = match (sensor.ledgers.is_empty(), sensor.ledgers.iter().all(|ledger| ledger.balanced)) {
@@ -91,7 +93,7 @@ fn row(sensor: &Sensor) -> [String; 9] {
         safe(&sensor.host),
         safe(&sensor.status),
         sensor.last_seen.as_deref().map_or_else(|| "never".to_owned(), to_the_minute),
-        format!("{attached}/{}", sensor.hooks.len()),
+        format!("{attached}/{}", needed().count()),
         sum(|ledger| ledger.stored),
         sum(lost),
         ledger.to_owned(),
@@ -150,10 +152,10 @@ mod tests {
         web\x1b[2J (online), kernel 6.1
         events: 9 by the kernel, 1 lost there, 30 left out by budgets; 8 numbered, 7 stored
 
-        HOOK               PROGRAM                  RUNS  NS/RUN  MISSED  RUNG
-        accept             accept                     12     450       0  tracepoint:a,b
-                           accept4                     0       -       3
-        connect            -                           -       -       -  none
+        HOOK                   PROGRAM                  RUNS  NS/RUN  MISSED  RUNG
+        accept                 accept                     12     450       0  tracepoint:a,b
+                               accept4                     0       -       3
+        connect                -                           -       -       -  none
 
         connect: refused\x0a
         ");

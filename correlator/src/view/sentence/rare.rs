@@ -51,7 +51,9 @@ pub(super) fn tamper(line: &mut String, process: Option<&Process>, tamper: &Tamp
         TamperOperation::Ptrace => write!(line, "{actor} took control of {whom} (ptrace)"),
         TamperOperation::WriteMemory => write!(line, "{actor} wrote into the memory of {whom}"),
         // As open(2) numbers it: for reading only.
-        TamperOperation::OpenMemory if tamper.number == 0 => write!(line, "{actor} opened the memory of {whom} to read it"),
+        TamperOperation::OpenMemory if tamper.number == 0 => {
+            write!(line, "{actor} opened the memory of {whom} to read it")
+        }
         TamperOperation::OpenMemory => write!(line, "{actor} opened the memory of {whom} for writing"),
         TamperOperation::LoadModule => write!(line, "{actor} loaded the kernel module {name}"),
         TamperOperation::UnloadModule => write!(line, "{actor} removed the kernel module {name}"),
