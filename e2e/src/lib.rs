@@ -4,6 +4,7 @@ pub mod attack;
 pub mod child;
 pub mod console;
 pub mod container;
+pub mod containers;
 pub mod ecs;
 pub mod elasticsearch;
 pub mod kernel_time;

@@ -4,6 +4,7 @@
 mod stories {
     mod advice;
     mod attack;
+    mod containers;
     mod crash;
     mod evidence;
     mod export;

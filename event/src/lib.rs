@@ -18,7 +18,7 @@ pub use activity::{
     Tamper, TamperOperation, Target, TlsHello, Traffic, Transport,
 };
 pub use id::{EventId, EvidenceId, ParseIdError, ProcessKey, SensorId};
-pub use process::{Account, Ancestor, Context, Credentials, Namespaces, Pod, Process};
+pub use process::{Account, Ancestor, ContainerNames, Context, Credentials, Namespaces, Pod, Process};
 pub use severity::{ParseSeverityError, Severity};
 pub use shown::Shown;
 pub use time::Timestamp;

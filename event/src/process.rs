@@ -89,6 +89,8 @@ pub struct Context {
     pub namespaces: Option<Namespaces>,
     /// The Kubernetes pod it belongs to.
     pub pod: Option<Pod>,
+    /// What its container is called; absent when nobody was there to ask, or nobody knew.
+    pub container_names: Option<ContainerNames>,
 }
 
 /// The namespaces of a process, by the inode numbers that /proc/PID/ns shows.
@@ -113,7 +115,14 @@ pub struct Pod {
     pub name: BString,
     /// Its Kubernetes namespace; empty when nobody was there to ask.
     pub namespace: BString,
-    /// The image of the container; empty when nobody was there to ask.
+}
+
+/// What people call a container: its id says nothing to them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct ContainerNames {
+    /// The name that it was given, in Kubernetes within its pod. May be empty.
+    pub name: BString,
+    /// The image, as whoever started it called it. May be empty.
     pub image: BString,
 }
 

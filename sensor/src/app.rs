@@ -217,7 +217,7 @@ pub(crate) fn attach(config: &Config, state_dir: &Path) -> anyhow::Result<Option
         environment: config.environment.clone(),
         budgets: config.budgets,
         folder: Some(state_dir.to_owned()),
-        container_sockets: config.container_sockets.clone(),
+        containers: config.containers.clone(),
         shells: if config.shell_lines { probe::shells() } else { Vec::new() },
         ..ProbeConfig::default()
     };

@@ -12,7 +12,7 @@ use std::{
 
 use bstr::{BString, ByteSlice};
 
-use crate::runtime::SOCKETS;
+use crate::runtime::Places;
 
 #[cfg(test)]
 pub(crate) use budget::Budget;
@@ -89,8 +89,8 @@ pub(crate) struct Config {
     pub(crate) environment: Environment,
     /// What each process may have told of it.
     pub(crate) budgets: Budgets,
-    /// Where the container runtime may listen; nothing when it is not to be asked.
-    pub(crate) container_sockets: Vec<PathBuf>,
+    /// Who may know what containers are called; nobody when nobody is to be asked.
+    pub(crate) containers: Places,
     /// Whether lines typed into shells are events.
     pub(crate) shell_lines: bool,
 }
@@ -176,7 +176,7 @@ impl Default for Config {
             sensitive_paths: DEFAULT_SENSITIVE.iter().map(PathBuf::from).collect(),
             environment: Environment::Nothing,
             budgets: Budgets::default(),
-            container_sockets: SOCKETS.map(PathBuf::from).into(),
+            containers: Places::usual(),
             shell_lines: false,
         }
     }

@@ -18,7 +18,7 @@ use std::{
 };
 
 use bongsu_event::{
-    Activity, Context, Credentials, Event, Exec, ExecFailed, FileActivity, Pod, Process, ProcessKey, Timestamp,
+    Activity, Context, Credentials, Event, Exec, ExecFailed, FileActivity, Process, ProcessKey, Timestamp,
 };
 use bongsu_sensor_abi::{Creds, TaskRef, User};
 use bstr::BString;
@@ -37,7 +37,7 @@ use clock::Clock;
 use users::Users;
 
 /// How often containers without names are asked for again.
-const UNNAMED_EVERY: Duration = Duration::from_secs(30);
+const UNNAMED_EVERY: Duration = Duration::from_secs(5);
 
 /// Turns records into events, in the order in which the kernel wrote them.
 pub(crate) struct Enricher {
@@ -108,13 +108,10 @@ impl Enricher {
         }
     }
 
-    /// The pod with its names, as far as they are known already.
-    fn named(&mut self, container: Option<&BString>, pod: Option<Pod>) -> Option<Pod> {
-        let pod = pod?;
-        let Some(id) = container else { return Some(pod) };
-        match self.containers.names(id) {
-            Some(names) => Some(container::named(&pod, names)),
-            None => Some(pod),
+    /// What is in a container gets its names, as far as they are known already.
+    fn name(&mut self, container: Option<&BString>, context: &mut Context) {
+        if let Some(names) = container.and_then(|id| self.containers.names(id)) {
+            container::name(context, names);
         }
     }
 
@@ -214,7 +211,7 @@ impl Enricher {
         self.process(program.parent);
         let container = container::id(&program.cgroup);
         let mut context = context::of(&program.place, &program.cgroup);
-        context.pod = self.named(container.as_ref(), context.pod);
+        self.name(container.as_ref(), &mut context);
         let new = NewProgram {
             comm: program.comm,
             executable: program.executable,
@@ -265,7 +262,8 @@ impl Enricher {
         let key = self.key(shown.pid, shown.start_ticks);
         let start = self.clock.wall(shown.start_ticks.saturating_mul(TICK_NS));
         let container = container::id(&shown.cgroup);
-        let pod = self.named(container.as_ref(), container::pod(&shown.cgroup));
+        let mut context = Context { pod: container::pod(&shown.cgroup), ..shown.context };
+        self.name(container.as_ref(), &mut context);
         let program = NewProgram {
             comm: shown.comm,
             executable: shown.executable,
@@ -274,7 +272,7 @@ impl Enricher {
             cwd: shown.cwd,
             credentials: self.credentials(&shown.creds),
             container,
-            context: Context { pod, ..shown.context },
+            context,
         };
         self.table.seed(Newcomer { key, start, parent }, program);
     }

@@ -57,7 +57,7 @@ use crate::{
     enrich::Enricher,
     heap,
     process_table::image::Images,
-    runtime::{Asker, Containers},
+    runtime::{Asker, Containers, Places},
 };
 use counters::Ledger;
 
@@ -79,8 +79,8 @@ pub(crate) struct ProbeConfig {
     pub(crate) folder: Option<PathBuf>,
     /// Hooks stand where they stand on kernels that refuse programs on functions: for tests, which compare.
     pub(crate) tracepoints_only: bool,
-    /// Where the container runtime may listen; nothing when it is not to be asked.
-    pub(crate) container_sockets: Vec<PathBuf>,
+    /// Who may know what containers are called; nobody when nobody is to be asked.
+    pub(crate) containers: Places,
     /// Where PAM's library may lie.
     pub(crate) pam: Vec<PathBuf>,
     /// Where the function lies by which shells read lines; nothing when their lines are no event.
@@ -96,7 +96,7 @@ impl Default for ProbeConfig {
             budgets: Budgets::default(),
             folder: None,
             tracepoints_only: false,
-            container_sockets: Vec::new(),
+            containers: Places::default(),
             pam: library::pam(),
             shells: Vec::new(),
         }
@@ -230,7 +230,7 @@ pub(crate) fn attach(config: &ProbeConfig) -> Result<Attached, StartError> {
         return Err(StartError::Nothing(reasons.join("; ")));
     }
     let boot = offsets::boot_id().map_err(StartError::system("read the boot id"))?;
-    let (known, containers) = Containers::new(config.container_sockets.clone());
+    let (known, containers) = Containers::new(config.containers.clone());
     let mut enricher = Enricher::new(boot, config.passwd.clone(), config.environment.clone(), known);
     enricher.seed().map_err(StartError::system("list the processes in /proc"))?;
     let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)

@@ -170,21 +170,22 @@ impl ProcessTable {
 
     /// The runtime said what a container is called: from now on all of its processes show it.
     pub(crate) fn name_container(&mut self, id: &BString, names: &Names) {
-        let its = |node: &Node| node.shown.container.as_ref() == Some(id) && node.shown.context.pod.is_some();
+        let its = |node: &Node| node.shown.container.as_ref() == Some(id);
         let keys: Vec<ProcessKey> = self.nodes.iter().filter(|(_, node)| its(node)).map(|(key, _)| *key).collect();
         for key in keys {
             let Some(shown) = self.shown(key) else { continue };
-            let pod = shown.context.pod.as_ref().map(|pod| container::named(pod, names));
-            let context = Context { pod, ..shown.context.clone() };
+            let mut context = shown.context.clone();
+            container::name(&mut context, names);
             self.show(key, Process { context, ..Process::clone(&shown) }, None);
         }
     }
 
-    /// The containers of pods whose names are not known.
+    /// The containers whose names are not known.
     pub(crate) fn unnamed_containers(&self) -> AHashSet<BString> {
         let unnamed = |node: &Node| {
-            let pod = node.shown.context.pod.as_ref()?;
-            if node.exited || !pod.name.is_empty() { None } else { node.shown.container.clone() }
+            let container = node.shown.container.as_ref()?;
+            let is_named = container::is_named(&node.shown.context);
+            if node.exited || is_named { None } else { Some(container.clone()) }
         };
         self.nodes.values().filter_map(unnamed).collect()
     }

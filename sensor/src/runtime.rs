@@ -1,38 +1,97 @@
-//! What containers are called: the pod's name and namespace and the image, which stand in no cgroup.
+//! What containers are called: name, image, and the pod they belong to, which stand in no cgroup.
 //!
-//! The container runtime is asked over its socket, by a thread of its own: [`Containers::names`] never waits. Who asks for a container that is not
-//! known yet gets nothing, and the names come with [`Containers::news`] some milliseconds later. So the first events of a container may
-//! lack the names, and have the ids by which to find them; no event is held back.
+//! Docker and Podman keep it in files, which need no right over the runtime to be read; others are asked over the socket that the kubelet talks
+//! to. Both is done by a thread of its own: [`Containers::names`] never waits. Who asks for a container that is not known yet gets nothing, and
+//! the names come with [`Containers::news`] some milliseconds later. So the first events of a container may lack the names, and have the
+//! ids by which to find them; no event is held back.
 //!
 //! Bounded: [`KNOWN_MAX`] containers, the oldest forgotten first; [`WAITING_MAX`] questions; names of [`NAME_MAX`] bytes.
 
+mod asker;
 mod cri;
+mod files;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     path::PathBuf,
     sync::mpsc as answers,
     time::{Duration, Instant},
 };
 
 use ahash::AHashMap;
-use bstr::{BString, ByteSlice as _};
+use bstr::BString;
 use tokio::sync::mpsc;
 
-pub(crate) use cri::Names;
-use cri::Runtime;
+pub(crate) use asker::Asker;
 
 const KNOWN_MAX: usize = 4096;
 const WAITING_MAX: usize = 256;
 const NAME_MAX: usize = 512;
-/// A container that the runtime did not know, or that could not be asked for, is asked for again when it does something after this long.
+/// A container that nobody knew is asked for again after this long.
 const AGAIN: Duration = Duration::from_secs(30);
+/// A container is asked for again after this long when nobody could be asked: runtimes are restarted.
+const SOON: Duration = Duration::from_secs(5);
 
-/// Where runtimes listen that speak this interface.
-pub(crate) const SOCKETS: [&str; 3] =
-    ["/run/containerd/containerd.sock", "/run/crio/crio.sock", "/var/run/cri-dockerd.sock"];
+/// Who may know what containers are called.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Places {
+    /// Where runtimes listen that speak the kubelet's interface.
+    pub(crate) sockets: Vec<PathBuf>,
+    /// Where Docker or Podman keep what they know of their containers.
+    pub(crate) directories: Vec<PathBuf>,
+}
+
+impl Places {
+    /// Where they are on most hosts. Several may be there at once: Docker brings a containerd that speaks this interface to nobody.
+    pub(crate) fn usual() -> Self {
+        let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect();
+        Self {
+            sockets: paths(&[
+                "/run/containerd/containerd.sock",
+                "/run/k3s/containerd/containerd.sock",
+                "/run/k0s/containerd.sock",
+                "/var/snap/microk8s/common/run/containerd.sock",
+                "/run/crio/crio.sock",
+                "/var/run/cri-dockerd.sock",
+            ]),
+            directories: paths(&[
+                "/var/lib/docker",
+                "/var/snap/docker/common/var-lib-docker",
+                "/var/lib/containers/storage",
+            ]),
+        }
+    }
+}
+
+/// What a container is called.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Names {
+    /// Empty for the container that only holds a pod together.
+    pub(crate) name: String,
+    /// Likewise.
+    pub(crate) image: String,
+    pub(crate) pod: Option<PodNames>,
+}
+
+/// What a pod is called.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct PodNames {
+    pub(crate) uid: String,
+    pub(crate) name: String,
+    /// Its Kubernetes namespace.
+    pub(crate) namespace: String,
+}
+
+impl PodNames {
+    /// By the labels that the kubelet puts on each container.
+    fn labelled(labels: &mut HashMap<String, String>) -> Option<Self> {
+        let name = labels.remove("io.kubernetes.pod.name")?;
+        let mut take = |label: &str| labels.remove(label).unwrap_or_default();
+        Some(Self { uid: take("io.kubernetes.pod.uid"), name, namespace: take("io.kubernetes.pod.namespace") })
+    }
+}
 
 /// What is known of a container.
 #[derive(Debug, Clone)]
@@ -43,7 +102,11 @@ enum Known {
     Nothing(Instant),
 }
 
-type Answer = (BString, Option<Names>);
+type Answer = (BString, Result<Option<Names>, Away>);
+
+/// Somebody could not be asked who may know it.
+#[derive(Debug)]
+struct Away;
 
 /// The containers of this host.
 #[derive(Default)]
@@ -56,15 +119,14 @@ pub(crate) struct Containers {
 }
 
 impl Containers {
-    /// Those behind the first of these sockets that is there when something is asked, and who asks there; without any socket, nobody. Questions
-    /// wait until the asker is started.
-    pub(crate) fn new(sockets: Vec<PathBuf>) -> (Self, Option<Asker>) {
-        if sockets.is_empty() {
+    /// Those known at these places, and who asks there; without any place, nobody. Questions wait until the asker is started.
+    pub(crate) fn new(places: Places) -> (Self, Option<Asker>) {
+        if places == Places::default() {
             return (Self::default(), None);
         }
         let (ask, asked) = mpsc::channel(WAITING_MAX);
         let (answer, answered) = answers::sync_channel(WAITING_MAX);
-        (Self { asker: Some((ask, answered)), ..Self::default() }, Some(Asker { sockets, asked, answer }))
+        (Self { asker: Some((ask, answered)), ..Self::default() }, Some(Asker::new(places, asked, answer)))
     }
 
     /// What the container is called, as far as that is known now; otherwise it is asked for.
@@ -92,11 +154,12 @@ impl Containers {
         let mut news = Vec::new();
         for (id, names) in answers {
             match names {
-                Some(names) => {
+                Ok(Some(names)) => {
                     self.keep(id.clone(), Known::Named(names.clone()));
                     news.push((id, names));
                 }
-                None => self.keep(id, Known::Nothing(Instant::now() + AGAIN)),
+                Ok(None) => self.keep(id, Known::Nothing(Instant::now() + AGAIN)),
+                Err(Away) => self.keep(id, Known::Nothing(Instant::now() + SOON)),
             }
         }
         news
@@ -112,52 +175,4 @@ impl Containers {
             self.known.remove(&oldest);
         }
     }
-}
-
-/// Asks the runtime.
-pub(crate) struct Asker {
-    sockets: Vec<PathBuf>,
-    asked: mpsc::Receiver<BString>,
-    answer: answers::SyncSender<Answer>,
-}
-
-impl Asker {
-    /// In a thread of its own.
-    ///
-    /// # Errors
-    /// When the thread cannot be started.
-    pub(crate) fn start(self) -> std::io::Result<()> {
-        let Self { sockets, asked, answer } = self;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        std::thread::Builder::new()
-            .name("container-names".to_owned())
-            .spawn(move || runtime.block_on(answering(sockets, asked, answer)))?;
-        Ok(())
-    }
-}
-
-/// The thread: one question after the other, until nobody asks any more.
-async fn answering(sockets: Vec<PathBuf>, mut asked: mpsc::Receiver<BString>, answer: answers::SyncSender<Answer>) {
-    let runtime = Runtime::new(sockets);
-    let mut failing = false;
-    while let Some(id) = asked.recv().await {
-        let named = runtime.names(&id.to_str_lossy()).await;
-        // Once for each time it begins: hosts without a runtime are no mistake, and a runtime that is away is asked for each container.
-        match &named {
-            Err(status) if !failing => tracing::info!(%status, "containers stay without names"),
-            Ok(_) if failing => tracing::info!("containers are named again"),
-            _ => {}
-        }
-        failing = named.is_err();
-        if answer.send((id, named.ok().flatten().map(bounded))).is_err() {
-            return;
-        }
-    }
-}
-
-fn bounded(mut names: Names) -> Names {
-    for text in [&mut names.name, &mut names.namespace, &mut names.image] {
-        text.truncate(text.floor_char_boundary(NAME_MAX));
-    }
-    names
 }

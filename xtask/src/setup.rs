@@ -7,6 +7,7 @@
 
 pub(crate) mod debian;
 pub(crate) mod foreign;
+pub(crate) mod runtimes;
 pub(crate) mod rustup;
 
 use std::{

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::{
     checks,
     command::{self, cargo, is_root, say},
-    programs,
+    programs, setup,
 };
 
 #[derive(clap::Args, Default)]
@@ -26,6 +26,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !is_root() {
         test.args(["--config", "target.'cfg(target_os = \"linux\")'.runner = 'sudo -E'"]);
     }
+    match setup::runtimes::find() {
+        Ok(folder) => test.env("BONGSU_CONTAINER_RUNTIMES", folder),
+        Err(why) => {
+            say(&format!("the stories of containers will be skipped: {why:#}"));
+            test.env("BONGSU_NO_CONTAINER_RUNTIMES", format!("{why:#}"))
+        }
+    };
     test.arg("--");
     test.args(arguments.filter.as_deref());
     command::run(&mut test)

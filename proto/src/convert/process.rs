@@ -1,6 +1,8 @@
 //! Processes, their ancestors and identities.
 
-use bongsu_event::{Account, Ancestor, Context, Credentials, Namespaces, Pod, Process, ProcessKey, Timestamp};
+use bongsu_event::{
+    Account, Ancestor, ContainerNames, Context, Credentials, Namespaces, Pod, Process, ProcessKey, Timestamp,
+};
 use bstr::BString;
 use prost::Message as _;
 
@@ -58,35 +60,29 @@ pub fn line_to_bytes(ancestors: &[Ancestor]) -> Vec<u8> {
 
 fn encode_context(context: &Context) -> v1::Context {
     let namespaces = |it: Namespaces| v1::Namespaces { mount: it.mount, pid: it.pid, net: it.net, user: it.user };
-    let pod = |pod: &Pod| v1::Pod {
-        uid: bytes(&pod.uid),
-        name: bytes(&pod.name),
-        namespace: bytes(&pod.namespace),
-        image: bytes(&pod.image),
-    };
+    let pod = |pod: &Pod| v1::Pod { uid: bytes(&pod.uid), name: bytes(&pod.name), namespace: bytes(&pod.namespace) };
+    let names = |it: &ContainerNames| v1::ContainerNames { name: bytes(&it.name), image: bytes(&it.image) };
     v1::Context {
         session: context.session,
         terminal: optional(context.terminal.as_ref()),
         capabilities: context.capabilities,
         namespaces: context.namespaces.map(namespaces),
         pod: context.pod.as_ref().map(pod),
+        container_names: context.container_names.as_ref().map(names),
     }
 }
 
 fn decode_context(context: v1::Context) -> Context {
     let namespaces = |it: v1::Namespaces| Namespaces { mount: it.mount, pid: it.pid, net: it.net, user: it.user };
-    let pod = |pod: v1::Pod| Pod {
-        uid: pod.uid.into(),
-        name: pod.name.into(),
-        namespace: pod.namespace.into(),
-        image: pod.image.into(),
-    };
+    let pod = |pod: v1::Pod| Pod { uid: pod.uid.into(), name: pod.name.into(), namespace: pod.namespace.into() };
+    let names = |it: v1::ContainerNames| ContainerNames { name: it.name.into(), image: it.image.into() };
     Context {
         session: context.session,
         terminal: context.terminal.map(Into::into),
         capabilities: context.capabilities,
         namespaces: context.namespaces.map(namespaces),
         pod: context.pod.map(pod),
+        container_names: context.container_names.map(names),
     }
 }
 

@@ -4,11 +4,11 @@ use std::{
 };
 
 use bongsu_event::{
-    Account, Activity, Ancestor, Authentication, Capabilities, ConnectResult, Context, Credentials, Dns, DnsAnswer,
-    Event, Exec, ExecFailed, Family, FileActivity, FileOperation, ImageTraits, IoUring, IoUringOperation, Log,
-    LogMeaning, Login, Mount, MountOperation, NamespaceChange, NamespaceKinds, NamespaceWay, Namespaces,
-    NetworkActivity, NetworkOperation, Outcome, Owner, Pod, Process, ProcessKey, Suppressed, Tamper, TamperOperation,
-    Target, Timestamp, TlsHello, Traffic, Transport,
+    Account, Activity, Ancestor, Authentication, Capabilities, ConnectResult, ContainerNames, Context, Credentials,
+    Dns, DnsAnswer, Event, Exec, ExecFailed, Family, FileActivity, FileOperation, ImageTraits, IoUring,
+    IoUringOperation, Log, LogMeaning, Login, Mount, MountOperation, NamespaceChange, NamespaceKinds, NamespaceWay,
+    Namespaces, NetworkActivity, NetworkOperation, Outcome, Owner, Pod, Process, ProcessKey, Suppressed, Tamper,
+    TamperOperation, Target, Timestamp, TlsHello, Traffic, Transport,
 };
 use bstr::BString;
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -42,20 +42,19 @@ fn ancestor() -> impl Strategy<Value = Ancestor> {
 fn context() -> impl Strategy<Value = Context> {
     let namespaces =
         any::<(u32, u32, u32, u32)>().prop_map(|(mount, pid, net, user)| Namespaces { mount, pid, net, user });
-    let pod = (string(), string(), string(), string()).prop_map(|(uid, name, namespace, image)| Pod {
-        uid,
-        name,
-        namespace,
-        image,
-    });
-    (any::<Option<u32>>(), option::of(string()), any::<Option<u64>>(), option::of(namespaces), option::of(pod))
-        .prop_map(|(session, terminal, capabilities, namespaces, pod)| Context {
+    let pod = (string(), string(), string()).prop_map(|(uid, name, namespace)| Pod { uid, name, namespace });
+    let names = (string(), string()).prop_map(|(name, image)| ContainerNames { name, image });
+    let container = (option::of(pod), option::of(names));
+    (any::<Option<u32>>(), option::of(string()), any::<Option<u64>>(), option::of(namespaces), container).prop_map(
+        |(session, terminal, capabilities, namespaces, (pod, container_names))| Context {
             session,
             terminal,
             capabilities,
             namespaces,
             pod,
-        })
+            container_names,
+        },
+    )
 }
 
 fn process() -> impl Strategy<Value = Process> {

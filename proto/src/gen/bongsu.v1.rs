@@ -123,6 +123,8 @@ pub struct Context {
     pub namespaces: ::core::option::Option<Namespaces>,
     #[prost(message, optional, tag = "5")]
     pub pod: ::core::option::Option<Pod>,
+    #[prost(message, optional, tag = "6")]
+    pub container_names: ::core::option::Option<ContainerNames>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Namespaces {
@@ -143,7 +145,12 @@ pub struct Pod {
     pub name: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "3")]
     pub namespace: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bytes = "vec", tag = "4")]
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ContainerNames {
+    #[prost(bytes = "vec", tag = "1")]
+    pub name: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
     pub image: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

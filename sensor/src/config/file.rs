@@ -5,7 +5,7 @@ use std::{fmt, ops::RangeInclusive, path::PathBuf};
 use toml::{Table, Value};
 
 use super::{Budgets, Config, Environment, SEGMENT_BYTES};
-use crate::runtime::SOCKETS;
+use crate::runtime::Places;
 
 /// The spool must hold some closed segments, or there is nothing to shed.
 const SPOOL_BYTES_MIN: u64 = 4 * SEGMENT_BYTES;
@@ -52,9 +52,7 @@ pub(super) fn read(table: Table) -> Result<Config, Vec<Mistake>> {
         }
         config.environment =
             probes.take("environment", "true, false or a list of names", environment).unwrap_or(config.environment);
-        config.container_sockets = probes
-            .take("container_runtime", "true, false or the absolute path of a socket", container_runtime)
-            .unwrap_or(config.container_sockets);
+        probes.containers(&mut config.containers);
         config.shell_lines = probes.take("shell_lines", "true or false", Value::as_bool).unwrap_or(config.shell_lines);
         probes.end();
     }
@@ -107,6 +105,23 @@ impl Section<'_> {
     fn section(&mut self, key: &str) -> Option<Section<'_>> {
         let table = self.take(key, "a table", |value| value.as_table().cloned())?;
         Some(Section { name: self.key(key), table, mistakes: self.mistakes })
+    }
+
+    /// Who is asked what containers are called.
+    fn containers(&mut self, places: &mut Places) {
+        if let Some(paths) = self.take("container_directories", "a list of absolute paths", absolute_all) {
+            places.directories = paths;
+        }
+        let runtime = "true, false or the absolute path of a socket";
+        if let Some(value) = self.take("container_runtime", runtime, |value| {
+            (value.is_bool() || absolute(value).is_some()).then(|| value.clone())
+        }) {
+            match absolute(&value) {
+                Some(socket) => places.sockets = vec![socket],
+                None if value.as_bool() == Some(false) => *places = Places::default(),
+                None => {}
+            }
+        }
     }
 
     fn patterns(&mut self, key: &str, values: &[Value]) -> Vec<PathBuf> {
@@ -177,12 +192,8 @@ fn pattern(value: &Value) -> Result<PathBuf, String> {
     }
 }
 
-fn container_runtime(value: &Value) -> Option<Vec<PathBuf>> {
-    match value {
-        Value::Boolean(true) => Some(SOCKETS.map(PathBuf::from).into()),
-        Value::Boolean(false) => Some(Vec::new()),
-        _ => absolute(value).map(|path| vec![path]),
-    }
+fn absolute_all(value: &Value) -> Option<Vec<PathBuf>> {
+    value.as_array()?.iter().map(absolute).collect()
 }
 
 fn absolute(value: &Value) -> Option<PathBuf> {
@@ -202,6 +213,7 @@ mod tests {
         let config = parse(
             "[[log]]\npath = \"/a\"\n[[log]]\npath = \"/b\"\n[spool]\nbytes_max = 33554432\n[mask]\nenabled = false\n\
              [probes]\nenabled = false\nsensitive_paths = [\"/s\"]\nenvironment = [\"LD_PRELOAD\"]\nshell_lines = true\ncontainer_runtime = \"/run/x.sock\"\n\
+             container_directories = [\"/d\"]\n\
              [budget]\nfile_per_second = 7\nfile_burst = 9\ntamper_per_second = 0\n",
         );
         let mut budgets = Budgets::default();
@@ -215,10 +227,12 @@ mod tests {
             environment: Environment::Named(vec!["LD_PRELOAD".into()]),
             budgets,
             shell_lines: true,
-            container_sockets: vec!["/run/x.sock".into()],
+            containers: Places { sockets: vec!["/run/x.sock".into()], directories: vec!["/d".into()] },
         };
         assert_eq!(config, Ok(expected));
         assert_eq!(parse(""), Ok(Config::default()));
+        let nobody = Config { containers: Places::default(), ..Config::default() };
+        assert_eq!(parse("[probes]\ncontainer_directories = [\"/d\"]\ncontainer_runtime = false\n"), Ok(nobody));
     }
 
     #[test]
@@ -226,7 +240,7 @@ mod tests {
         let mistakes = parse(
             "colour = 1\nmask = 3\n[[log]]\npath = \"relative\"\n[[log]]\npth = \"/x\"\n[[log]]\npath = \"/a\"\n[[log]]\n\
              path = \"/a\"\n[spool]\nbytes_max = 5\nbytes = 1\n[probes]\nenabled = \"yes\"\nsensitive_paths = [\"/ok\", 3, \"~/x/*\", \"/a[\"]\n\
-             environment = [\"A=b\"]\nshell_lines = 1\ncontainer_runtime = \"x\"\n[budget]\nfile_burst = 0\nfile = 3\n",
+             environment = [\"A=b\"]\nshell_lines = 1\ncontainer_runtime = \"x\"\ncontainer_directories = [\"d\"]\n[budget]\nfile_burst = 0\nfile = 3\n",
         )
         .unwrap_err();
         let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
@@ -238,6 +252,7 @@ mod tests {
             "probes.sensitive_paths[1]: must be an absolute path, or begin with ~/",
             "probes.sensitive_paths[3]: is no pattern: Pattern syntax error near position 2: invalid range pattern",
             "probes.environment: must be true, false or a list of names, not array",
+            "probes.container_directories: must be a list of absolute paths, not array",
             "probes.container_runtime: must be true, false or the absolute path of a socket, not string",
             "probes.shell_lines: must be true or false, not integer",
             "budget.file_burst: must be 1 to 10000000",

@@ -15,6 +15,7 @@ pub(super) fn of(place: &Place, cgroup: &[u8]) -> Context {
         capabilities: Some(place.capabilities),
         namespaces: (namespaces != Namespaces::default()).then_some(namespaces),
         pod: container::pod(cgroup),
+        container_names: None,
     }
 }
 

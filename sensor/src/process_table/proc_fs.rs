@@ -72,6 +72,7 @@ pub(crate) fn read(pid: u32) -> io::Result<Shown> {
             capabilities: capabilities(&status),
             namespaces,
             pod: None,
+            container_names: None,
         },
     })
 }

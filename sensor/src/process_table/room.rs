@@ -20,7 +20,9 @@ pub(super) fn weight(process: &Process) -> usize {
     let args = |args: &[bstr::BString]| args.iter().map(|arg| arg.len() + size_of::<bstr::BString>()).sum::<usize>();
     let ancestor =
         |above: &Ancestor| size_of::<Ancestor>() + above.comm.len() + above.executable.len() + args(&above.args);
-    let own = process.comm.len() + process.executable.len() + process.cwd.len() + args(&process.args);
+    let pod = process.context.pod.as_ref().map_or(0, |pod| pod.uid.len() + pod.name.len() + pod.namespace.len());
+    let names = process.context.container_names.as_ref().map_or(0, |names| names.name.len() + names.image.len());
+    let own = process.comm.len() + process.executable.len() + process.cwd.len() + args(&process.args) + pod + names;
     size_of::<Process>() + own + process.ancestors.iter().map(ancestor).sum::<usize>()
 }
 

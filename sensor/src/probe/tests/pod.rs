@@ -6,13 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bongsu_event::{Activity, Pod};
+use bongsu_event::{Activity, ContainerNames, Pod};
 use bstr::BString;
 
 use super::{lab::Lab, tree::Cgroup};
 use crate::{
     probe::ProbeConfig,
-    runtime::tests::{CONTAINER, serve},
+    runtime::{
+        Places,
+        tests::{CONTAINER, UID, serve},
+    },
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,12 +25,9 @@ fn a_container_shows_its_ids_at_once_and_its_names_as_soon_as_the_runtime_has_sa
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("runtime.sock");
     let _server = serve(&socket);
-    let Some(mut lab) = Lab::open_with(&ProbeConfig { container_sockets: vec![socket], ..ProbeConfig::default() })
-    else {
-        return;
-    };
-    let uid = "d5b1f7f4-0a3c-4c5e-9a52-0f5b6f3f1c12";
-    let names = [format!("kubepods-names{}", std::process::id()), format!("pod{uid}"), CONTAINER.to_owned()];
+    let containers = Places { sockets: vec![socket], ..Places::default() };
+    let Some(mut lab) = Lab::open_with(&ProbeConfig { containers, ..ProbeConfig::default() }) else { return };
+    let names = [format!("kubepods-names{}", std::process::id()), format!("pod{UID}"), CONTAINER.to_owned()];
     let Some(cgroup) = Cgroup::make(&names.each_ref().map(String::as_str)) else {
         return println!("skipped: no cgroup2 here");
     };
@@ -37,12 +37,8 @@ fn a_container_shows_its_ids_at_once_and_its_names_as_soon_as_the_runtime_has_sa
     );
     let mut shell = Command::new("/bin/sh").args(["-c", &work]).stdin(Stdio::piped()).spawn().unwrap();
     let mut input = shell.stdin.take().unwrap();
-    let named = Pod {
-        uid: uid.into(),
-        name: "web-7d4b9".into(),
-        namespace: "shop".into(),
-        image: "docker.io/library/nginx:1.27".into(),
-    };
+    let named = Pod { uid: UID.into(), name: "web-7d4b9".into(), namespace: "shop".into() };
+    let names = ContainerNames { name: "nginx".into(), image: "docker.io/library/nginx:1.27".into() };
     let began = Instant::now();
     loop {
         input.write_all(b"\n").unwrap();
@@ -60,9 +56,11 @@ fn a_container_shows_its_ids_at_once_and_its_names_as_soon_as_the_runtime_has_sa
         assert_eq!(process.container, Some(BString::from(CONTAINER)));
         let pod = process.context.pod.clone().unwrap();
         if pod == named {
+            assert_eq!(process.context.container_names, Some(names));
             break;
         }
-        assert_eq!(pod, Pod { uid: uid.into(), ..Pod::default() }, "ids at once");
+        assert_eq!(pod, Pod { uid: UID.into(), ..Pod::default() }, "ids at once");
+        assert_eq!(process.context.container_names, None);
         assert!(began.elapsed() < PATIENCE, "no names");
     }
     drop(input);
