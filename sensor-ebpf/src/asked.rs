@@ -34,16 +34,22 @@ struct Head {
     arguments: [u64; 4],
     /// Where the strings are in the program's memory. Not which arguments they are: the verifier follows no index that it does not know.
     pointers: [u64; 2],
+    /// The `struct vfsmount` that the path led to, once the kernel has found it: the first one that it asked to write to. [`TOLD`] when the record
+    /// was made of what the kernel has.
+    mount: u64,
     /// Bytes of the strings, NUL included; 0 for one that could not be read or does not fit.
     lens: [u16; 2],
     reserved: u32,
 }
 
-// SAFETY: repr(C), only integers, and 64 bytes of them without a hole.
+// SAFETY: repr(C), only integers, and 72 bytes of them without a hole.
 unsafe impl Record for Head {}
 
 /// A string that a call does not have.
 pub(crate) const NONE: u16 = u16::MAX;
+
+/// No address.
+const TOLD: u64 = 1;
 
 impl Asked {
     /// Keeps the first `count` arguments of the call that is entered, and the string that argument `place` points to. A program that reads more
@@ -75,11 +81,43 @@ impl Asked {
         let asked = draft.bytes();
         // SAFETY: a record is larger than Asked, and any bytes are a value of it.
         let asked = unsafe {
-            asked.cast::<Head>().write(Head { number: number(context), arguments, pointers, lens, reserved: 0 });
+            asked.cast::<Head>().write(Head {
+                number: number(context),
+                arguments,
+                pointers,
+                mount: 0,
+                lens,
+                reserved: 0,
+            });
             &*asked.cast::<Self>()
         };
         // Without room for it the return reads what is there by then.
         let _kept = ASKED.insert(thread(), asked, 0);
+    }
+
+    /// Keeps the mount that the kernel is about to write to for the current thread's call.
+    #[inline(always)]
+    pub(crate) fn leads_to(mount: u64) {
+        if let Some(asked) = ASKED.get_ptr_mut(thread())
+            // SAFETY: only this thread writes and removes its entry. Volatile: an address of the kernel's, of a type that is none of ours.
+            && unsafe { core::ptr::read_volatile(&raw const (*asked).head.mount) } == 0
+        {
+            // SAFETY: as above.
+            unsafe { core::ptr::write_volatile(&raw mut (*asked).head.mount, mount) };
+        }
+    }
+
+    /// Hands the mount of the current thread's call to `make`, once; when that makes a record, it is in the place of what the program said. A file
+    /// system below may do the same to files of its own before the call returns.
+    #[inline(always)]
+    pub(crate) fn reached(make: impl FnOnce(u64) -> bool) {
+        let Some(asked) = ASKED.get_ptr_mut(thread()) else { return };
+        // SAFETY: as in `leads_to`.
+        let mount = unsafe { core::ptr::read_volatile(&raw const (*asked).head.mount) };
+        if mount > TOLD && make(mount) {
+            // SAFETY: as in `leads_to`.
+            unsafe { core::ptr::write_volatile(&raw mut (*asked).head.mount, TOLD) };
+        }
     }
 
     /// Hands what the call that returns was asked for to `tell`, when the call succeeded, and forgets it. What its entry did not leave (another
@@ -111,7 +149,7 @@ impl Head {
         let arguments = Arguments::current();
         let arguments = [arguments.first(), arguments.second(), arguments.third(), arguments.fourth()];
         let pointers = [pointer(arguments, first), pointer(arguments, second)];
-        Self { number: 0, arguments, pointers, lens: [0; 2], reserved: 0 }
+        Self { number: 0, arguments, pointers, mount: 0, lens: [0; 2], reserved: 0 }
     }
 }
 
@@ -123,6 +161,12 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Whether the record was made of what the kernel has.
+    #[inline(always)]
+    pub(crate) fn is_told(&self) -> bool {
+        self.head.mount == TOLD
+    }
+
     #[inline(always)]
     pub(crate) fn argument(&self, index: usize) -> u64 {
         self.head.arguments[index]

@@ -12,6 +12,7 @@ mod budget;
 mod connection;
 mod file;
 mod globals;
+mod held;
 mod login;
 mod maps;
 mod packet;

@@ -12,6 +12,7 @@ use bongsu_sensor_abi::{
 use crate::{
     asked::Asked,
     connection::{Attempt, Open, Owner, Peer},
+    held::Held,
     login::{Call, Item},
     pending::Pending,
     record::Scratch,
@@ -119,3 +120,8 @@ pub(crate) static ASKED: HashMap<u32, Asked> = HashMap::with_max_entries(1024, 0
 /// entry until the thread's next, or to be evicted.
 #[map]
 pub(crate) static PENDING: LruHashMap<u32, Pending> = LruHashMap::with_max_entries(1024, 0);
+
+/// Records of what the kernel has begun, by thread; taken when it is done or has failed. So large that paths fit, so few because what waits takes
+/// no time. Without room, the record is lost, counted, or made of what the program said.
+#[map]
+pub(crate) static HELD: HashMap<u32, Held> = HashMap::with_max_entries(64, 0);

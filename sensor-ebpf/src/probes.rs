@@ -24,6 +24,7 @@ mod listen;
 mod memory;
 mod module;
 mod mount;
+mod mounting;
 mod namespace;
 mod open;
 mod packet;

@@ -1,6 +1,6 @@
 //! Putting a record together and sending it, with every attempt and every loss counted.
 
-use core::{arch::asm, ptr};
+use core::{arch::asm, mem, ptr};
 
 use aya_ebpf::{
     EbpfContext,
@@ -40,6 +40,9 @@ pub(crate) struct Scratch {
     bytes: [u8; RECORD_MAX],
 }
 
+/// Where the record lies in a [`Scratch`], which begins with its length.
+pub(crate) const RECORD_AT: usize = mem::offset_of!(Scratch, bytes);
+
 /// Which of the two rings a record goes into.
 #[derive(Clone, Copy)]
 pub(crate) enum Ring {
@@ -76,15 +79,24 @@ impl Draft {
         {
             return;
         }
+        if !Self::uncharged::<H>(fill) {
+            lose(Ring::Other);
+        }
+    }
+
+    /// As [`Self::alone`], charged to nobody, for what is not sent yet; says whether there was room.
+    #[inline(always)]
+    pub(crate) fn uncharged<H: Record>(fill: impl FnOnce(Self)) -> bool {
         let cpu = cpu();
         if BUSY.insert(cpu, 1, u64::from(BPF_NOEXIST)).is_err() {
-            return lose(Ring::Other);
+            return false;
         }
         if let Some(draft) = Self::begin::<H>(cpu * 2 + 1) {
             fill(draft);
         }
         // It is there.
         let _removed = BUSY.remove(cpu);
+        true
     }
 
     #[inline(always)]
@@ -256,7 +268,7 @@ pub(crate) fn send_head<H: Record + 'static>(head: H, ring: Ring) {
 /// # Safety
 /// `len` readable bytes lie at `from`.
 #[inline(always)]
-unsafe fn output(from: *const u8, len: u64, ring: Ring) {
+pub(crate) unsafe fn output(from: *const u8, len: u64, ring: Ring) {
     let Some(counted) = Counted::new(ring) else { return };
     // SAFETY: the caller's.
     if unsafe { bpf_ringbuf_output(ptr::from_ref(counted.ring).cast_mut().cast(), from.cast_mut().cast(), len, 0) } != 0

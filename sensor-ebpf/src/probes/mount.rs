@@ -6,6 +6,7 @@ use bongsu_sensor_abi::{Kind, Mount, PathText};
 use crate::{
     file::{AT_FDCWD, OpenFile, result},
     globals::offset,
+    held,
     record::{Counted, Draft, Ring, is_own},
     task::{Arguments, Task, read},
 };
@@ -21,27 +22,78 @@ const MAGIC_MASK: u64 = 0xffff_0000;
 
 /// What happened to a mount, but for the text.
 #[derive(Clone, Copy)]
-struct Change {
-    kind: Kind,
-    flags: u64,
+pub(super) struct Change {
+    pub(super) kind: Kind,
+    pub(super) flags: u64,
+}
+
+/// What mount(2) makes of its source.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A name for a new file system.
+    Name,
+    /// A path: a directory is bound, or a mount moved.
+    Path,
+    /// Nothing: flags of a mount are set.
+    Unused,
+}
+
+impl Change {
+    /// By the flags of mount(2).
+    #[inline(always)]
+    pub(super) fn mount(flags: u64) -> (Self, Source) {
+        let flags = if flags & MAGIC_MASK == MAGIC { flags & !MAGIC_MASK } else { flags };
+        // In the order in which the kernel looks at them.
+        let (bind, remount) = (flags & BIND != 0, flags & REMOUNT != 0);
+        let source = if remount || (!bind && flags & PROPAGATION != 0) {
+            Source::Unused
+        } else if flags & (BIND | MOVE) == 0 {
+            Source::Name
+        } else {
+            Source::Path
+        };
+        (Self { kind: Kind::Mount, flags }, source)
+    }
+
+    /// A mount goes to another place.
+    pub(super) const MOVE: Self = Self { kind: Kind::Mount, flags: MOVE };
+
+    /// What was put together by descriptors is mounted.
+    pub(super) const PUT: Self = Self { kind: Kind::Mount, flags: 0 };
+
+    /// By the flags of umount2(2).
+    #[inline(always)]
+    pub(super) fn unmount(flags: u64) -> Self {
+        Self { kind: Kind::Unmount, flags: flags & 0xffff_ffff }
+    }
+
+    /// The head of the record.
+    #[inline(always)]
+    pub(super) fn head(self, draft: Draft, source: PathText, target: PathText, kind_len: u16) -> Mount {
+        let header = draft.header(Task::current(), self.kind);
+        Mount { header, flags: self.flags, source, target, kind_len, reserved: [0; 3] }
+    }
 }
 
 /// `sys_exit_mount` of `mount(char *source, char *target, char *kind, unsigned long flags, ...)`.
 #[tracepoint]
 pub(crate) fn mounted(context: TracePointContext) -> u32 {
     if result(&context) == 0 && !is_own() {
-        let arguments = Arguments::current();
-        let flags = arguments.fourth();
-        let flags = if flags & MAGIC_MASK == MAGIC { flags & !MAGIC_MASK } else { flags };
-        told(mount(arguments, flags));
+        told(mount(Arguments::current()));
     }
     0
 }
 
-/// `sys_exit_move_mount` of `move_mount(int from_directory, const char *from, int to_directory, const char *to, ...)`.
+/// `sys_exit_move_mount` of `move_mount(int from_directory, const char *from, int to_directory, const char *to, ...)`. On the better rung the
+/// record is there by now.
 #[tracepoint]
 pub(crate) fn mount_moved(context: TracePointContext) -> u32 {
-    if result(&context) == 0 && !is_own() {
+    if is_own() {
+        return 0;
+    }
+    if result(&context) != 0 {
+        held::forget();
+    } else if !held::release() {
         let arguments = Arguments::current();
         // SAFETY: the helper checks the source.
         let first = unsafe { bpf_probe_read_user(arguments.second() as *const u8) }.unwrap_or(0);
@@ -70,24 +122,20 @@ fn told(sent: Option<()>) {
 }
 
 #[inline(always)]
-fn mount(arguments: Arguments, flags: u64) -> Option<()> {
+fn mount(arguments: Arguments) -> Option<()> {
     let Some(draft) = Draft::new::<Mount>() else { return Some(()) };
-    let change = Change { kind: Kind::Mount, flags };
-    // In the order in which the kernel looks at them.
-    let (bind, remount) = (flags & BIND != 0, flags & REMOUNT != 0);
-    let only_flags = remount || (!bind && flags & PROPAGATION != 0);
-    if !only_flags && flags & (BIND | MOVE) == 0 {
-        let source = PathText { walk_len: 0, name_len: draft.user_string(arguments.first()) };
-        let target = located(draft, AT_FDCWD, arguments.second())?;
-        return send(draft, change, source, target, draft.user_string(arguments.third()));
-    }
-    let mut source = PathText { walk_len: 0, name_len: 0 };
-    if !only_flags {
-        draft.flag(Mount::SOURCE_IS_PATH);
-        source = located(draft, AT_FDCWD, arguments.first())?;
-    }
+    let (change, from) = Change::mount(arguments.fourth());
+    let source = match from {
+        Source::Name => PathText { walk_len: 0, name_len: draft.user_string(arguments.first()) },
+        Source::Path => {
+            draft.flag(Mount::SOURCE_IS_PATH);
+            located(draft, AT_FDCWD, arguments.first())?
+        }
+        Source::Unused => PathText::default(),
+    };
     let target = located(draft, AT_FDCWD, arguments.second())?;
-    send(draft, change, source, target, 0)
+    let kind_len = if from == Source::Name { draft.user_string(arguments.third()) } else { 0 };
+    send(draft, change, source, target, kind_len)
 }
 
 /// What fsmount(2) or open_tree(2) gave as a descriptor lies where its own path says now. All of it is the kernel's.
@@ -95,13 +143,23 @@ fn mount(arguments: Arguments, flags: u64) -> Option<()> {
 fn put(descriptor: u64) -> Option<()> {
     let path = OpenFile::of(Task::current(), descriptor)?.path();
     let Some(draft) = Draft::new::<Mount>() else { return Some(()) };
-    let vfsmount: u64 = read(path + offset!(path_mount));
-    let device: u64 = read(vfsmount - offset!(mount_vfsmount) + offset!(mount_device));
-    let source = PathText { walk_len: 0, name_len: draft.kernel_string(device) };
+    let source = device(draft, path);
     let target = PathText { walk_len: draft.path(path, Mount::PATH_CUT), name_len: 0 };
-    let super_block: u64 = read(vfsmount + offset!(vfsmount_super));
-    let name: u64 = read(read::<u64>(super_block + offset!(super_type)) + offset!(type_name));
-    send(draft, Change { kind: Kind::Mount, flags: 0 }, source, target, draft.kernel_string(name))
+    send(draft, Change::PUT, source, target, kind(draft, path))
+}
+
+/// Appends what the mount of the `struct path` there says that it is of.
+#[inline(always)]
+pub(super) fn device(draft: Draft, path: u64) -> PathText {
+    let mount = read::<u64>(path + offset!(path_mount)) - offset!(mount_vfsmount);
+    PathText { walk_len: 0, name_len: draft.kernel_string(read(mount + offset!(mount_device))) }
+}
+
+/// Appends the kind of file system that the `struct path` there is on.
+#[inline(always)]
+pub(super) fn kind(draft: Draft, path: u64) -> u16 {
+    let super_block: u64 = read(read::<u64>(path + offset!(path_mount)) + offset!(vfsmount_super));
+    draft.kernel_string(read(read::<u64>(super_block + offset!(super_type)) + offset!(type_name)))
 }
 
 #[inline(always)]
@@ -110,15 +168,14 @@ fn moved(arguments: Arguments) -> Option<()> {
     draft.flag(Mount::SOURCE_IS_PATH);
     let source = located(draft, arguments.first() as i32, arguments.second())?;
     let target = located(draft, arguments.third() as i32, arguments.fourth())?;
-    send(draft, Change { kind: Kind::Mount, flags: MOVE }, source, target, 0)
+    send(draft, Change::MOVE, source, target, 0)
 }
 
 #[inline(always)]
 fn unmount(arguments: Arguments) -> Option<()> {
     let Some(draft) = Draft::new::<Mount>() else { return Some(()) };
     let target = located(draft, AT_FDCWD, arguments.first())?;
-    let change = Change { kind: Kind::Unmount, flags: arguments.second() & 0xffff_ffff };
-    send(draft, change, PathText { walk_len: 0, name_len: 0 }, target, 0)
+    send(draft, Change::unmount(arguments.second()), PathText::default(), target, 0)
 }
 
 /// Appends a path that the program gave, seen from a directory descriptor.
@@ -139,7 +196,6 @@ fn located(draft: Draft, directory: i32, name: u64) -> Option<PathText> {
 
 #[inline(always)]
 fn send(draft: Draft, change: Change, source: PathText, target: PathText, kind_len: u16) -> Option<()> {
-    let header = draft.header(Task::current(), change.kind);
-    draft.send(Mount { header, flags: change.flags, source, target, kind_len, reserved: [0; 3] }, Ring::Other);
+    draft.send(change.head(draft, source, target, kind_len), Ring::Other);
     Some(())
 }

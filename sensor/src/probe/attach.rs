@@ -3,8 +3,10 @@
 //! What a kernel allows cannot be read off its version or its configuration (fentry is refused on locked-down clouds that list it);
 //! only the trial tells. A hook for which no rung holds is reported, and the sensor runs without it.
 
+mod execs;
 mod files;
 mod functions;
+mod mounts;
 mod packets;
 mod rung;
 mod syscalls;
@@ -38,10 +40,7 @@ pub(crate) const LADDERS: &[Ladder] = &[
         rungs: &[Rung::RawTracepoint { program: "files_left", name: "sched_process_exit" }],
     },
     Ladder { name: "exit", rungs: &[Rung::RawTracepoint { program: "exit", name: "sched_process_exit" }] },
-    Ladder {
-        name: "exec-failed",
-        rungs: &[Rung::Syscalls(&[("execve_failed", "sys_exit_execve"), ("execveat_failed", "sys_exit_execveat")])],
-    },
+    Ladder { name: "exec-failed", rungs: execs::FAILED },
     Ladder { name: "set-name", rungs: &[Rung::RawTracepoint { program: "set_name", name: "task_rename" }] },
     Ladder {
         name: "set-credentials",
@@ -110,14 +109,7 @@ pub(crate) const LADDERS: &[Ladder] = &[
         name: "io-uring-open",
         rungs: &[Rung::RawTracepoint { program: "ring_opened", name: "io_uring_complete" }],
     },
-    Ladder {
-        name: "mount",
-        rungs: &[Rung::Syscalls(&[
-            ("mounted", "sys_exit_mount"),
-            ("mount_moved", "sys_exit_move_mount"),
-            ("unmounted", "sys_exit_umount"),
-        ])],
-    },
+    Ladder { name: "mount", rungs: mounts::MOUNT },
     Ladder { name: "ptrace", rungs: &[Rung::Syscalls(&[("traced", "sys_exit_ptrace")])] },
     Ladder { name: "memory-write", rungs: &[Rung::Syscalls(&[("memory_written", "sys_exit_process_vm_writev")])] },
     Ladder { name: "memfd", rungs: &[Rung::Syscalls(&[("memfd_made", "sys_exit_memfd_create")])] },

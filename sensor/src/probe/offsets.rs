@@ -111,8 +111,23 @@ pub(crate) struct Layout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Parameters([(&'static str, Option<usize>); FUNCTIONS.len()]);
 
-const FUNCTIONS: [&str; 7] =
-    ["vfs_unlink", "vfs_rename", "vfs_link", "vfs_symlink", "vfs_truncate", "chmod_common", "chown_common"];
+const FUNCTIONS: [&str; 15] = [
+    "vfs_unlink",
+    "vfs_rename",
+    "vfs_link",
+    "vfs_symlink",
+    "vfs_truncate",
+    "chmod_common",
+    "chown_common",
+    "security_inode_setxattr",
+    "security_inode_removexattr",
+    "security_inode_set_acl",
+    "security_inode_remove_acl",
+    "path_mount",
+    "path_umount",
+    "alloc_bprm",
+    "bprm_execve",
+];
 
 impl Parameters {
     /// `None` when the kernel does not say, or was not asked.

@@ -28,8 +28,9 @@ const NO_VERSION_2: Skip =
     ("probe::tests::tree::a_containers_first_program_is_known_to_be_in_it", "no version 2 hierarchy is mounted");
 const NO_PACKETS: &str = "no version 2 hierarchy is mounted to attach to";
 
-/// As `rungs`, whatever the configuration: the attach point had another name in older kernels; lines typed into shells are not asked for.
-pub(super) const LOWER_EVERYWHERE: &[(&str, usize)] = &[("io-uring", 2), ("shell-line", 0)];
+/// As `rungs`, whatever the configuration: the attach points are other ones in older kernels; lines typed into shells are not asked for.
+pub(super) const LOWER_EVERYWHERE: &[(&str, usize)] =
+    &[("io-uring", 2), ("exec-failed", 2), ("file-attribute", 2), ("shell-line", 0)];
 
 /// Every way, on each of the kernels.
 pub(super) const CONFIGURATIONS: &[Configuration] = &[

@@ -97,8 +97,29 @@ pub(super) const TRUNCATE: &[Rung] = &[
 /// A length is set by descriptor.
 pub(super) const FTRUNCATE: &[Rung] = &[Rung::Syscalls(&[("ftruncate", "sys_exit_ftruncate")])];
 
-/// An extended attribute is set or removed. The functions that have the kernel's copy of its name have no mount, and so no path.
-pub(super) const ATTRIBUTE: &[Rung] = &[Rung::Syscalls(&[
+/// An extended attribute is set or removed. The functions that have the kernel's copy of its name have no mount: that is seen before, and the return of
+/// the call, which is the same on all rungs, tells what came of it. Access lists are attributes that pass functions of their own since 6.2.
+pub(super) const ATTRIBUTE: &[Rung] = &[
+    Rung::Together(&[
+        ATTRIBUTE_MOUNT,
+        ATTRIBUTE_FILE,
+        ATTRIBUTE_SET,
+        ATTRIBUTE_REMOVED,
+        Rung::FunctionExit { program: "list_set", function: "security_inode_set_acl", parameters: 4 },
+        Rung::FunctionExit { program: "list_removed", function: "security_inode_remove_acl", parameters: 3 },
+        ATTRIBUTE_CALLS,
+    ]),
+    Rung::Together(&[ATTRIBUTE_MOUNT, ATTRIBUTE_FILE, ATTRIBUTE_SET, ATTRIBUTE_REMOVED, ATTRIBUTE_CALLS]),
+    ATTRIBUTE_CALLS,
+];
+
+const ATTRIBUTE_MOUNT: Rung = Rung::FunctionEntry { program: "attribute_mount", function: "mnt_want_write" };
+const ATTRIBUTE_FILE: Rung = Rung::FunctionEntry { program: "attribute_file", function: "mnt_want_write_file" };
+const ATTRIBUTE_SET: Rung =
+    Rung::FunctionExit { program: "attribute_set", function: "security_inode_setxattr", parameters: 6 };
+const ATTRIBUTE_REMOVED: Rung =
+    Rung::FunctionExit { program: "attribute_removed", function: "security_inode_removexattr", parameters: 3 };
+const ATTRIBUTE_CALLS: Rung = Rung::Syscalls(&[
     ("attribute_asked", "sys_enter_setxattr"),
     ("attribute_asked", "sys_enter_lsetxattr"),
     ("attribute_asked", "sys_enter_removexattr"),
@@ -115,4 +136,4 @@ pub(super) const ATTRIBUTE: &[Rung] = &[Rung::Syscalls(&[
     ("open_attribute", "sys_exit_fremovexattr"),
     ("attribute_at", "sys_exit_setxattrat"),
     ("attribute_at", "sys_exit_removexattrat"),
-])];
+]);

@@ -50,7 +50,7 @@ const CALLS: &[(&str, libc::c_long)] = calls! {
     SYS_close SYS_openat SYS_openat2 SYS_unlinkat SYS_renameat SYS_renameat2 SYS_fchmod SYS_fchmodat SYS_linkat SYS_symlinkat SYS_fchown SYS_fchownat
     SYS_truncate SYS_ftruncate SYS_setxattr SYS_lsetxattr SYS_fsetxattr SYS_removexattr SYS_lremovexattr SYS_fremovexattr
     SYS_accept SYS_accept4 SYS_bind SYS_listen SYS_sendto SYS_sendmsg SYS_setuid SYS_setreuid SYS_setresuid SYS_setgid SYS_setregid SYS_setresgid SYS_capset SYS_setns SYS_unshare
-    SYS_mount SYS_umount2 SYS_memfd_create
+    SYS_mount SYS_move_mount SYS_umount2 SYS_memfd_create
 };
 
 /// Those that newer architectures did not take over.

@@ -223,9 +223,13 @@ fn attributes_are_told_by_their_names() {
 os.setxattr('a', 'security.capability', caps)
 f = os.open('a', os.O_RDONLY); os.setxattr(f, 'trusted.x', b'1')
 os.removexattr(f, 'trusted.x'); os.removexattr('a', 'security.capability')
+acl = 'system.posix_acl_access'
+os.setxattr('a', acl, bytes.fromhex('0200000001000600ffffffff04000400ffffffff20000400ffffffff')); os.removexattr('a', acl)
 try: os.removexattr('a', 'trusted.x')
 except OSError: pass";
-    let expected = ["security.capability", "trusted.x", "trusted.x", "security.capability"].map(|name| FileActivity {
+    let acl = "system.posix_acl_access";
+    let names = ["security.capability", "trusted.x", "trusted.x", "security.capability", acl, acl];
+    let expected = names.map(|name| FileActivity {
         attribute: Some(name.into()),
         ..done(FileOperation::SetAttribute, &folder.join("a"))
     });
