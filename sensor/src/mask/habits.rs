@@ -16,8 +16,11 @@ enum Form {
 }
 use Form::{Attached, Behind, Next};
 
-/// Programs, and how they are told a secret: the flag (or word), and where the secret is then.
-const HABITS: &[(&[&str], &[(&str, Form)])] = &[
+/// How a program is told a secret: the flag (or word), and where the secret is then.
+type Told = (&'static str, Form);
+
+/// Programs, and how they are told secrets.
+const HABITS: &[(&[&str], &[Told])] = &[
     (&["sshpass"], &[("-p", Next), ("-p", Attached)]),
     // What sshpass runs, whose -p is a port.
     (&["ssh", "scp", "sftp", "rsync"], &[]),
@@ -45,7 +48,7 @@ const HABITS: &[(&[&str], &[(&str, Form)])] = &[
 
 /// Where in which argument a secret begins, for the program that is among the arguments, if any: `sudo mysql -pX` runs mysql, too.
 pub(super) fn secrets(args: &[BString]) -> impl Iterator<Item = (usize, usize)> + '_ {
-    let mut forms: &[(&str, Form)] = &[];
+    let mut forms: &[Told] = &[];
     let mut expected = None;
     args.iter().enumerate().filter_map(move |(at, arg)| {
         if let Some(form) = expected.take() {
@@ -79,7 +82,7 @@ pub(super) fn mask(args: &mut [BString]) {
     }
 }
 
-fn habits_of(arg: &[u8]) -> Option<&'static [(&'static str, Form)]> {
+fn habits_of(arg: &[u8]) -> Option<&'static [Told]> {
     let name = arg.rsplit_str("/").next()?;
     HABITS
         .iter()
