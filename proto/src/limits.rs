@@ -26,6 +26,8 @@ pub const PROCESS_ARGS_MAX: usize = 2_048;
 pub const ANCESTOR_ARGS_BYTES_MAX: usize = 32 * 1024;
 /// All ancestors' arguments together. The encoder cuts there: the ancestor's own exec event has them in full.
 pub const ANCESTOR_ARGS_MAX: usize = 2_048;
+/// Of each text in what a sensor says about itself. The sensor cuts there.
+pub const SELF_TEXT_BYTES_MAX: usize = 1024;
 /// Data in one chunk of evidence.
 pub const EVIDENCE_CHUNK_BYTES_MAX: usize = 256 * 1024;
 /// Of one message of the session stream: the largest batch with its shed ranges, or the largest ledger.

@@ -1,6 +1,6 @@
 //! What a sensor says about itself, in Hello and in Hooks, within bounds. All of it is a claim, shown to people and never used as an identity.
 
-use bongsu_proto::v1;
+use bongsu_proto::{limits::SELF_TEXT_BYTES_MAX, v1};
 
 use crate::store::{HookRow, ProgramRow, SensorSelf};
 
@@ -8,7 +8,6 @@ const HOST_NAME_BYTES_MAX: usize = 64;
 const HOOKS_MAX: usize = 64;
 /// Of one hook.
 const PROGRAMS_MAX: usize = 64;
-const WORD_BYTES_MAX: usize = 512;
 
 /// Why a session cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -71,5 +70,5 @@ pub(super) fn hooks(hooks: Vec<v1::Hook>) -> Result<Vec<HookRow>, HelloError> {
 }
 
 fn word(what: &'static str, word: String) -> Result<String, HelloError> {
-    if word.len() > WORD_BYTES_MAX { Err(HelloError::TooLong(what)) } else { Ok(word) }
+    if word.len() > SELF_TEXT_BYTES_MAX { Err(HelloError::TooLong(what)) } else { Ok(word) }
 }

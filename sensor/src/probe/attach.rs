@@ -285,7 +285,8 @@ pub(super) fn chain(error: &RungError) -> String {
         }
         cause = next.source();
     }
-    let text = text.trim().replace('\n', " | ");
+    // Where the verifier had nothing to say.
+    let text = text.trim().trim_end_matches("Verifier output:").trim_end_matches(['.', ' ']).replace('\n', " | ");
     match text.char_indices().rev().nth(DETAIL_MAX) {
         Some((at, _)) => format!("...{}", &text[at..]),
         None => text,

@@ -7,6 +7,7 @@ use std::{
 
 use bongsu_proto::{
     PROTOCOL, batch, limits,
+    limits::SELF_TEXT_BYTES_MAX,
     v1::{self, correlator_message::Body as Said, ingest_client::IngestClient, sensor_message::Body},
 };
 use tokio::{
@@ -176,10 +177,20 @@ fn hooks(kernel: &Kernel) -> Vec<v1::Hook> {
     let hook = |hook: Hook| v1::Hook {
         programs: hook.programs.iter().map(program).collect(),
         name: hook.name,
-        rung: hook.rung,
-        detail: hook.detail,
+        rung: bounded(hook.rung),
+        detail: bounded(hook.detail),
     };
     kernel.hooks().into_iter().map(hook).collect()
+}
+
+/// As much of a text as the correlator takes: a kernel may have much to say about why it refuses a hook, and a session does not depend on it.
+fn bounded(mut text: String) -> String {
+    const CUT: &str = "...";
+    if text.len() > SELF_TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(SELF_TEXT_BYTES_MAX - CUT.len()));
+        text.push_str(CUT);
+    }
+    text
 }
 
 fn hello(uplink: &Uplink) -> v1::SensorMessage {
