@@ -159,7 +159,8 @@ async fn a_hook_that_falls_silent_is_told_at_once_and_in_the_same_session() {
     let hook = |rung: &str| Hook {
         name: "exec".to_owned(),
         rung: rung.to_owned(),
-        detail: String::new(),
+        // More than a correlator takes.
+        detail: "why not ".repeat(1_000),
         programs: vec!["exec"],
         points: vec!["sched_process_exec"],
     };
@@ -171,6 +172,8 @@ async fn a_hook_that_falls_silent_is_told_at_once_and_in_the_same_session() {
         (greeted.name.as_str(), greeted.rung.as_str(), greeted.programs[0].name.as_str()),
         ("exec", "raw_tracepoint:sched_process_exec", "exec")
     );
+    let detail = &greeted.detail;
+    assert!(detail.len() <= bongsu_proto::limits::SELF_TEXT_BYTES_MAX && detail.ends_with("..."), "{} bytes", detail.len());
     hooks.send_replace(vec![hook(SILENT)]);
     let seen = server.until("the silent hook", |seen| !seen.hooks.is_empty()).await;
     assert_eq!(seen.hooks[0].hooks[0].rung, SILENT);
