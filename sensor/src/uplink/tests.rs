@@ -173,7 +173,11 @@ async fn a_hook_that_falls_silent_is_told_at_once_and_in_the_same_session() {
         ("exec", "raw_tracepoint:sched_process_exec", "exec")
     );
     let detail = &greeted.detail;
-    assert!(detail.len() <= bongsu_proto::limits::SELF_TEXT_BYTES_MAX && detail.ends_with("..."), "{} bytes", detail.len());
+    assert!(
+        detail.len() <= bongsu_proto::limits::SELF_TEXT_BYTES_MAX && detail.ends_with("..."),
+        "{} bytes",
+        detail.len()
+    );
     hooks.send_replace(vec![hook(SILENT)]);
     let seen = server.until("the silent hook", |seen| !seen.hooks.is_empty()).await;
     assert_eq!(seen.hooks[0].hooks[0].rung, SILENT);
