@@ -116,11 +116,12 @@ fn send(task: Task, file: OpenFile, inode: Inode, kind: Kind, family: Family) ->
     Some(())
 }
 
-/// Whether the file was written within the last [`FRESH`] seconds. Those of proc are as old as the first look at them.
+/// Whether the file was written within the last [`FRESH`] seconds. Those of proc are as old as the first look at them. Nothing is before the reader
+/// runs, which sets the clock: all that is read until then would wait for it in the ring.
 #[inline(always)]
 fn is_fresh(inode: Inode) -> bool {
     match WALL_CLOCK.get(0) {
-        Some(now) => inode.modified() + FRESH >= *now,
+        Some(now) => *now != 0 && inode.modified() + FRESH >= *now,
         None => false,
     }
 }
